@@ -21,7 +21,10 @@ export interface Parameter {
   readonly type: 'metric' | 'number' | 'duration' | 'text' | 'condition' | 'label' | 'function'
   /** Must be known at load; else it may be an expression (evaluated at each judgement and given to `read`). */
   readonly constant: boolean
-  /** Positional parameters are required unless they have a default; `named` ones are written name=value. */
+  /**
+   * Positional parameters are required unless they have a default. `named` ones are written name=value and are always
+   * optional: not written and without a default they are absent from the constants.
+   */
   readonly named?: boolean
   readonly default?: number | string
   readonly choices?: readonly string[]
@@ -29,12 +32,18 @@ export interface Parameter {
   readonly min?: number
   /** Largest allowed constant. Windows end at 400 d. */
   readonly max?: number
+  /** Type metric: must be a counter in metrics.yaml. */
+  readonly counter?: boolean
+  /** Type number: must be whole. */
+  readonly integer?: boolean
 }
 
 export interface Signature {
   readonly name: string
   readonly family: Family
   readonly parameters: readonly Parameter[]
+  /** Metrics that a function without a metric parameter reads (vn_aqi): `push` is told which by its index here. */
+  readonly metrics?: readonly string[]
   readonly result: ValueType
   /** Further results: `.low .high .sign`. */
   readonly fields: Readonly<Record<string, ValueType>>
