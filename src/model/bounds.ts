@@ -32,12 +32,32 @@ export const BOUNDS = {
   log_alarm: 0.8,
   /** Bytes queued to one wall; the socket is closed beyond, never an alert dropped. */
   wall_backlog_bytes: 1024 * 1024,
+  /** Walls connected at once; refused (503) beyond. A city has tens; 500 at once after a power cut must do. */
+  walls: 1000,
+  /** Bytes of one message from a wall; the socket is closed beyond (OWASP: at most 64 KiB). */
+  wall_message_bytes: 64 * 1024,
+  /** Messages a second from one wall; the socket is closed beyond. A page sends about two, and one per painted alert. */
+  wall_messages_per_second: 200,
+  /** Transitions kept for walls that come back; older ones mean a snapshot. About 6 MiB. */
+  wall_recent: 10_000,
+  /** Series that keep recent points for charts; the longest unused gives way. 20 KiB each. */
+  charted_series: 512,
+  /** Points of one charted series; the oldest is overwritten. 20 min at one point a second. */
+  chart_points: 1200,
+  /** Charts of one wall; the rest of its list is refused. 6 x 4 is what can be read. */
+  wall_charts: 24,
+  /** Closed alerts that REST and the wall still show; the oldest forgotten (ClickHouse has them all). */
+  closed_alerts: 1000,
+  /** Notes kept with an open alert; the oldest forgotten (every one is a transition in ClickHouse). */
+  alert_notes: 20,
+  /** Walls waiting for an operator to type their code; the oldest forgotten. */
+  wall_enrolments: 100,
   open_alerts: 100_000,
   rules: 20_000,
   /** Minutes back in which an equal sample is a duplicate. */
   duplicate_ms: 10 * 60_000,
   /** Samples remembered for duplicates; the oldest forgotten beyond. */
-  duplicate_samples: 1_000_000,
+  duplicate_samples: 1_048_576,
   /** Samples of one window kept exactly; panes of w/64 beyond. */
   window_samples: 4096,
   /** Live starts of one sequence and key; the oldest dropped beyond. */
