@@ -62,25 +62,31 @@ t.test('docker-compose.yml is valid, pinned, and has no password of its own', as
     t.match(image, /:\d+\.\d+(\.\d+)*(-[a-z0-9.]+)?$|^haidang:/, `${image} has a version`)
   for (const [, name, rest] of text.matchAll(/\$\{([A-Z_]*(?:PASSWORD|TOKEN|SECRET)[A-Z_]*)([^}]*)\}/g))
     t.match(rest, /^:\?/, `${name} must be given: no default`)
-  const secrets = {
-    HAIDANG_TOKEN: 't'.repeat(43),
-    CLICKHOUSE_PASSWORD: 'c1',
-    NATS_PASSWORD: 'n1',
-    MQTT_PASSWORD: 'm1',
-  }
-  if (run('docker-compose', ['version']).status !== 0) {
-    t.comment('docker-compose is not installed')
-    t.skip('docker-compose config: docker-compose is not installed')
-    return
-  }
-  const good = run('docker-compose', ['-f', 'docker-compose.yml', 'config'], secrets)
-  t.equal(good.status, 0, good.output)
-  for (const service of ['clickhouse', 'nats', 'mosquitto', 'haidang'])
-    t.match(good.output, new RegExp(`^  ${service}:`, 'm'))
-  t.equal((good.output.match(/healthcheck:/g) ?? []).length, 4, 'every service has a health check')
-  for (const name of Object.keys(secrets)) {
-    const refused = run('docker-compose', ['-f', 'docker-compose.yml', 'config'], { ...secrets, [name]: '' })
-    t.not(refused.status, 0, `${name} missing is refused`)
-    t.match(refused.output, name)
-  }
 })
+
+const COMPOSE = run('docker-compose', ['version']).status === 0
+t.test(
+  'docker-compose reads docker-compose.yml, and refuses it without its secrets',
+  { skip: COMPOSE ? false : 'docker-compose is not installed' },
+  async (t) => {
+    const secrets = {
+      HAIDANG_TOKEN: 't'.repeat(43),
+      CLICKHOUSE_PASSWORD: 'c1',
+      NATS_PASSWORD: 'n1',
+      MQTT_PASSWORD: 'm1',
+    }
+    const good = run('docker-compose', ['-f', 'docker-compose.yml', 'config'], secrets)
+    t.equal(good.status, 0, good.output)
+    for (const service of ['clickhouse', 'nats', 'mosquitto', 'haidang'])
+      t.match(good.output, new RegExp(`^  ${service}:`, 'm'))
+    t.equal((good.output.match(/healthcheck:/g) ?? []).length, 4, 'every service has a health check')
+    for (const name of Object.keys(secrets)) {
+      const refused = run('docker-compose', ['-f', 'docker-compose.yml', 'config'], {
+        ...secrets,
+        [name]: '',
+      })
+      t.not(refused.status, 0, `${name} missing is refused`)
+      t.match(refused.output, name)
+    }
+  },
+)
