@@ -1,0 +1,217 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import os from 'node:os'
+import path from 'node:path'
+import { HaidangError } from '../model/errors.js'
+import {
+  DEFAULT_LIMITS,
+  type DoorMessage,
+  type EngineMessage,
+  OWN_AT_ONCE,
+  PID_FILE,
+  type QueryAudit,
+  type QueryLimits,
+  type StoreMessage,
+} from './embedded/protocol.js'
+import { endLeftover } from './leftover.js'
+
+export interface Caller {
+  readonly who: string
+  readonly role: string
+}
+
+export interface ChildOptions {
+  /** HAIDANG_DATA; chDB lives in `<directory>/clickhouse`. */
+  readonly directory: string
+  readonly limits?: QueryLimits
+  /** Whose token is this? null: nobody's. */
+  checkToken(token: string): Promise<Caller | null>
+  /** One query at the door. */
+  onAudit?(entry: QueryAudit): void
+  /** The process is up (again) or has gone; `pid` is the new one's. */
+  onState?(state: 'up' | 'down', pid: number | undefined, reason: string): void
+}
+
+/** A restart right away, then ever later: a store that dies at once must not eat a core. */
+const BACKOFF_MS = [0, 250, 500, 1000, 2000, 5000, 10_000]
+/** Up this long: the next death counts as the first. */
+const STABLE_MS = 30_000
+/** A close that takes longer is ended: the data is safe against that, a hanging shutdown is not. */
+const CLOSE_MS = 5000
+/** Loading 546 MB from a cold disk. */
+const READY_MS = 60_000
+
+/**
+ * The store process as the engine holds it: starts it, starts it again when it dies, ends it. The engine never waits
+ * for it: what needs the store meets a refused connection and tries again later.
+ */
+export class StoreChild {
+  readonly socket: string
+  readonly #options: ChildOptions
+  readonly #directory: string
+  #process: ChildProcess | undefined
+  #door: DoorMessage | undefined
+  #doorWaiting: { resolve(port: number): void; reject(error: Error): void } | undefined
+  #deaths = 0
+  #closing = false
+  #timer: NodeJS.Timeout | undefined
+  #ready: Promise<void>
+
+  private constructor(options: ChildOptions, directory: string) {
+    this.#options = options
+    this.#directory = directory
+    this.socket = path.join(directory, 'store.sock')
+    this.#ready = this.#start()
+  }
+
+  /** Ends a leftover, starts the process, waits until its database is open. Throws HD_STORE_CONNECT. */
+  static async open(options: ChildOptions): Promise<StoreChild> {
+    await mkdir(options.directory, { recursive: true })
+    await endLeftover(options.directory)
+    // In a directory of its own (0700) under the temporary one: a socket's path may have 107 bytes, a data directory more.
+    const child = new StoreChild(options, await mkdtemp(path.join(os.tmpdir(), 'haidang-store-')))
+    try {
+      await child.#ready
+    } catch (error) {
+      await child.close()
+      throw error
+    }
+    return child
+  }
+
+  get pid(): number | undefined {
+    return this.#process?.pid
+  }
+
+  /** Opens the SQL door; resolves with its port (0 picks one, kept across restarts). Throws HD_SERVE_PORT. */
+  async openDoor(host: string, port: number): Promise<number> {
+    const opened = new Promise<number>((resolve, reject) => {
+      this.#doorWaiting = { resolve, reject }
+    })
+    this.#door = { type: 'door', host, port }
+    await this.#ready
+    this.#send(this.#door)
+    try {
+      return await opened
+    } catch (error) {
+      this.#door = undefined
+      throw error
+    }
+  }
+
+  /** Asks it to close, ends it after five seconds; takes its socket and pid file away. */
+  async close(): Promise<void> {
+    this.#closing = true
+    clearTimeout(this.#timer)
+    const child = this.#process
+    if (child !== undefined && child.exitCode === null && child.signalCode === null) {
+      const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()))
+      this.#send({ type: 'close' })
+      const late = setTimeout(() => child.kill('SIGKILL'), CLOSE_MS)
+      await gone
+      clearTimeout(late)
+    }
+    await rm(this.#directory, { recursive: true, force: true })
+    await rm(path.join(this.#options.directory, PID_FILE), { force: true })
+  }
+
+  #start(): Promise<void> {
+    const limits = this.#options.limits ?? DEFAULT_LIMITS
+    const child = fork(path.join(import.meta.dirname, 'embedded', 'main.js'), [], {
+      // Nothing of the engine's environment: analysts could read it through the store (FAULTS.md 2.1, row 30).
+      env: { UV_THREADPOOL_SIZE: String(limits.at_once + OWN_AT_ONCE + 8), TZ: 'UTC', PATH: '/usr/bin:/bin' },
+      cwd: this.#directory,
+      execArgv: ['--max-old-space-size=512'],
+      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+      serialization: 'json',
+    })
+    this.#process = child
+    const startedAt = performance.now()
+    const ready = new Promise<void>((resolve, reject) => {
+      const late = setTimeout(() => {
+        reject(
+          new HaidangError(
+            'HD_STORE_CONNECT',
+            `the store process did not open its database within ${READY_MS / 1000} s`,
+          ),
+        )
+        child.kill('SIGKILL')
+      }, READY_MS)
+      child.on('message', (message: StoreMessage) => {
+        if (message.type === 'ready') {
+          clearTimeout(late)
+          resolve()
+          this.#options.onState?.('up', child.pid, '')
+          if (this.#door !== undefined) this.#send(this.#door)
+        } else if (message.type === 'failed') {
+          clearTimeout(late)
+          reject(new HaidangError(message.code, message.message))
+          child.kill('SIGKILL')
+        } else {
+          this.#hear(message)
+        }
+      })
+      child.once('exit', (code, signal) => {
+        clearTimeout(late)
+        const reason = `the store process ended (${signal ?? `exit code ${code}`})`
+        reject(new HaidangError('HD_STORE_CONNECT', reason, { retryable: true }))
+        this.#died(child, performance.now() - startedAt, reason)
+      })
+      child.once('error', (cause) =>
+        reject(
+          new HaidangError('HD_STORE_CONNECT', `the store process cannot be started: ${cause.message}`, {
+            cause,
+          }),
+        ),
+      )
+    })
+    this.#send({
+      type: 'open',
+      directory: path.resolve(this.#options.directory, 'clickhouse'),
+      scratch: path.resolve(this.#options.directory, 'store-scratch'),
+      socket: this.socket,
+      limits,
+    })
+    return ready
+  }
+
+  #died(child: ChildProcess, aliveMs: number, reason: string): void {
+    if (child !== this.#process) return
+    this.#options.onState?.('down', undefined, reason)
+    if (this.#closing) return
+    if (aliveMs > STABLE_MS) this.#deaths = 0
+    const wait = BACKOFF_MS[Math.min(this.#deaths++, BACKOFF_MS.length - 1)]!
+    this.#timer = setTimeout(() => {
+      this.#ready = rm(this.socket, { force: true }).then(() => this.#start())
+      // A failed restart is met by the exit that follows it.
+      this.#ready.catch(() => undefined)
+    }, wait)
+  }
+
+  #hear(message: StoreMessage): void {
+    switch (message.type) {
+      case 'door':
+        // The same port after a restart, whoever picked it.
+        if (this.#door !== undefined) this.#door = { ...this.#door, port: message.port }
+        this.#doorWaiting?.resolve(message.port)
+        break
+      case 'door_failed':
+        this.#doorWaiting?.reject(new HaidangError('HD_SERVE_PORT', `SQL door: ${message.message}`))
+        break
+      case 'token':
+        this.#options.checkToken(message.token).then(
+          (caller) =>
+            this.#send({ type: 'token', id: message.id, who: caller?.who ?? '', role: caller?.role ?? null }),
+          () => this.#send({ type: 'token', id: message.id, who: '', role: null }),
+        )
+        break
+      case 'audit':
+        this.#options.onAudit?.(message.entry)
+    }
+  }
+
+  #send(message: EngineMessage): void {
+    const child = this.#process
+    if (child?.connected === true) child.send(message, () => undefined)
+  }
+}
