@@ -1,0 +1,197 @@
+/**
+ * `haidang replay`: NDJSON (or Arrow) samples in, NDJSON transitions out, as fast as it can: the same core as the live
+ * engine, fed from a file instead of a broker.
+ */
+import { createReadStream } from 'node:fs'
+import type { Readable } from 'node:stream'
+import { createGunzip } from 'node:zlib'
+import { decodeNative } from '../../ingest/decoders/native.js'
+import { MessageWriter } from '../../ingest/decoders/writer.js'
+import { readTexts } from '../config/texts.js'
+import { textRecords } from '../engine/configure.js'
+import { Core } from '../engine/core.js'
+import type { Transition } from '../model/alert.js'
+import { SampleBatch } from '../model/columns.js'
+import type { SourceProfile } from '../model/decoder.js'
+import { formatFault, HaidangError } from '../model/errors.js'
+import type { MessageRecord } from '../model/record.js'
+import { parseIsoTime } from '../model/time.js'
+import { parseArguments } from './arguments.js'
+import { type Command, EXIT_FAULTS, EXIT_FINE, type Io, wrongUsage } from './command.js'
+
+export const replay: Command = {
+  name: 'replay',
+  summary: 'judge a file of samples and print every transition',
+  usage: 'haidang replay --rules DIR [--clock event] [--until TIME] FILE|-',
+  async run(args, io) {
+    const parsed = parseArguments(args, { rules: { type: 'string', multiple: true }, clock: { type: 'string' }, until: { type: 'string' } })
+    if (typeof parsed === 'string') return wrongUsage(replay, parsed, io)
+    const { values, positionals } = parsed
+    const rules = (values['rules'] as string[] | undefined) ?? (io.env['HAIDANG_RULES'] === undefined ? undefined : [io.env['HAIDANG_RULES']])
+    if (rules === undefined) return wrongUsage(replay, '--rules DIR is missing', io)
+    if (positionals.length !== 1) return wrongUsage(replay, 'one FILE is needed, or - for standard input', io)
+    const clock = values['clock'] ?? 'arrival'
+    if (clock !== 'event' && clock !== 'arrival') return wrongUsage(replay, `--clock is 'event' or 'arrival', not '${String(clock)}'`, io)
+    const until = values['until'] === undefined ? undefined : timeArgument(String(values['until']))
+    if (until !== undefined && Number.isNaN(until)) return wrongUsage(replay, `--until takes ms or ISO 8601 with a zone, not '${String(values['until'])}'`, io)
+
+    const core = new Core({ timezone: io.env['HAIDANG_TIMEZONE'] ?? 'Asia/Ho_Chi_Minh' })
+    const out: Transition[] = []
+    try {
+      const texts = await readTexts({ rules, devices: io.env['HAIDANG_DEVICES'], zones: io.env['HAIDANG_ZONES'], metrics: io.env['HAIDANG_METRICS'] })
+      for (const record of textRecords(texts, Number.NEGATIVE_INFINITY)) core.apply(record, out)
+    } catch (error) {
+      if (!(error instanceof HaidangError)) throw error
+      io.stderr.write(`haidang replay: ${error.message} [${error.code}]\n`)
+      return EXIT_FAULTS
+    }
+    const faults = core.faults.filter((fault) => fault.severity === 'error')
+    for (const fault of faults) io.stderr.write(`${formatFault(fault)}\n`)
+    if (faults.length > 0) return EXIT_FAULTS
+    return await play(core, positionals[0]!, { event: clock === 'event', until }, io)
+  },
+}
+
+async function play(core: Core, file: string, options: { event: boolean; until: number | undefined }, io: Io): Promise<number> {
+  const samples = new SampleLines(core, options.event)
+  const out: Transition[] = []
+  const print = async (): Promise<void> => {
+    if (out.length === 0) return
+    const text = out.map((line) => `${JSON.stringify(line)}\n`).join('')
+    out.length = 0
+    if (!io.stdout.write(text)) await new Promise<void>((resolve) => io.stdout.once('drain', resolve))
+  }
+  try {
+    if (file.endsWith('.arrow')) {
+      const { arrowRecords } = await import('./replay-arrow.js')
+      for await (const record of arrowRecords(input(file, io), core, options.event)) {
+        core.apply(record, out)
+        await print()
+      }
+    } else
+      for await (const line of lines(input(file, io))) {
+        const record = samples.record(line)
+        if (record !== undefined) core.apply(record, out)
+        if (out.length > 0) await print()
+      }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === undefined && !(error instanceof HaidangError)) throw error
+    io.stderr.write(`haidang replay: ${file}: ${(error as Error).message}\n`)
+    return EXIT_FAULTS
+  }
+  const received = Math.max(samples.clock, options.until ?? Number.NEGATIVE_INFINITY)
+  if (received > Number.NEGATIVE_INFINITY) core.apply({ kind: 'tick', seq: core.seq, received }, out)
+  await print()
+  for (const { line, reason } of samples.refused.slice(0, 20)) io.stderr.write(`${file}:${line}: ${reason}\n`)
+  if (samples.refusedCount > 0) io.stderr.write(`haidang replay: ${samples.refusedCount} lines or values could not be used\n`)
+  return EXIT_FINE
+}
+
+function input(file: string, io: Io): Readable {
+  const raw = file === '-' ? io.stdin : createReadStream(file)
+  if (!file.endsWith('.gz')) return raw
+  const unzipped = createGunzip()
+  raw.on('error', (error) => unzipped.destroy(error))
+  return raw.pipe(unzipped)
+}
+
+/** Lines of a stream of bytes, without their ends; a last line without an end counts. */
+async function* lines(stream: Readable): AsyncIterable<string> {
+  let rest = ''
+  stream.setEncoding('utf8')
+  for await (const chunk of stream as AsyncIterable<string>) {
+    rest += chunk
+    let from = 0
+    for (let end = rest.indexOf('\n', from); end >= 0; end = rest.indexOf('\n', from)) {
+      yield rest.slice(from, end)
+      from = end + 1
+    }
+    rest = rest.slice(from)
+  }
+  if (rest !== '') yield rest
+}
+
+const PROFILE: SourceProfile = { source: 'replay', stream: 'sensor' }
+
+/** NDJSON lines as message records: the native form plus `stream`, `device`, and optionally `source`, `received`, `quality`. */
+export class SampleLines {
+  /** Greatest `received` so far. */
+  clock = Number.NEGATIVE_INFINITY
+  readonly refused: { line: number; reason: string }[] = []
+  refusedCount = 0
+  #line = 0
+  #seq: number
+  readonly #core: Core
+  readonly #event: boolean
+  readonly #batch = new SampleBatch(64)
+  readonly #writer: MessageWriter
+  readonly #feed: number
+
+  constructor(core: Core, event: boolean) {
+    this.#core = core
+    this.#event = event
+    this.#seq = 0
+    this.#writer = new MessageWriter(core.index)
+    this.#feed = core.index.sources.id('replay')
+  }
+
+  /** Record of one line; undefined where it is empty or cannot be used (then counted). `seq` is the message's position. */
+  record(line: string): MessageRecord | undefined {
+    this.#line++
+    if (line.trim() === '') return undefined
+    const seq = ++this.#seq
+    let object: Record<string, unknown>
+    try {
+      object = JSON.parse(line) as Record<string, unknown>
+    } catch (error) {
+      return this.#refuse((error as Error).message)
+    }
+    const device = object['device']
+    if (typeof device !== 'string' || device === '') return this.#refuse('`device` is missing')
+    const time = typeof object['time'] === 'number' ? object['time'] : parseIsoTime(String(object['time']))
+    const given = this.#event ? undefined : object['received']
+    let received = typeof given === 'number' ? given : typeof given === 'string' ? parseIsoTime(given) : time
+    if (Number.isNaN(received)) received = this.clock
+    // `received` is never below its source's last; by event clock it is the newest event time.
+    if (received < this.clock) received = this.clock
+    else this.clock = received
+    const batch = this.#batch
+    batch.clear()
+    const raw = { topic: '', separator: '/' as const, bytes: EMPTY, received, retained: false, headers: null }
+    const stream = typeof object['stream'] === 'string' ? object['stream'] : 'sensor'
+    this.#writer.begin(batch, PROFILE, raw)
+    this.#writer.from(stream, typeof object['source'] === 'string' ? object['source'] : 'replay')
+    try {
+      decodeNative(object, device, PROFILE, this.#writer)
+    } catch (error) {
+      this.#writer.takeBack()
+      return this.#refuse((error as Error).message)
+    }
+    for (const refusal of this.#writer.refusals) this.#refuse(refusal.what)
+    if (batch.length === 0) return undefined
+    return {
+      kind: 'message',
+      seq,
+      received,
+      feed: this.#feed,
+      source: this.#writer.source,
+      stream: this.#writer.stream,
+      identity: 0,
+      batch,
+      from: 0,
+      to: batch.length,
+    }
+  }
+
+  #refuse(reason: string): undefined {
+    this.refusedCount++
+    if (this.refused.length < 20) this.refused.push({ line: this.#line, reason })
+    return undefined
+  }
+}
+const EMPTY = new Uint8Array(0)
+
+/** ms or ISO 8601 with a zone; NaN where it is neither. */
+export function timeArgument(text: string): number {
+  return /^\d+$/.test(text) ? Number(text) : parseIsoTime(text)
+}

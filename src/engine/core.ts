@@ -1,0 +1,1019 @@
+/**
+ * The core: takes records in order, returns the transitions each caused. It never reads the time, a file, a socket or
+ * a random number, so live, replay, backtest and recovery are one path.
+ *
+ *   record ─► feed's clock ─► timers due ─► samples marked and applied ─► touched rules judged ─► transitions
+ */
+import { loadRules } from '../../rules/language/load.js'
+import { becomeUnknown, type AlertCell, type Change, createCell, end, expireTimer, isQuiet, judge } from '../alerts/lifecycle.js'
+import type { LevelIndex, Transition } from '../model/alert.js'
+import { LEVELS } from '../model/alert.js'
+import { BOUNDS, FUTURE_MS, LATE_MS } from '../model/bounds.js'
+import type { Fault } from '../model/errors.js'
+import { type MetricRegistry, metricRegistry } from '../model/metrics.js'
+import { QUALITY, QUALITY_UNJUDGED } from '../model/quality.js'
+import type { CommandRecord, EngineRecord, FeedRecord, MessageRecord, TextRecord } from '../model/record.js'
+import { type DeviceRegistry, deviceRegistry, EMPTY_REGISTRY } from '../model/registry.js'
+import { SeriesIndex } from '../model/series.js'
+import { ZoneClock } from '../model/time.js'
+import { type Zone, zones } from '../model/zones.js'
+import { alertId, transitionOf } from './announcement.js'
+import type { CallContext } from './calls.js'
+import { Duplicates } from './duplicates.js'
+import { type Captured, Judgement } from './judgement.js'
+import { Places } from './places.js'
+import { type AbsentState, overRegistry, type Plan, RuleSet, type RuntimeRule } from './ruleset.js'
+import { feed, type Scope } from './scope.js'
+import { arrive, createSequenceState, expire, type SequenceState } from './sequence.js'
+import { type Timer, Timers } from './timers.js'
+
+export interface CoreOptions {
+  /** IANA zone of the city. */
+  readonly timezone?: string
+  readonly index?: SeriesIndex
+  /** How far behind its device's newest a sample may be and still be judged, by feed name; ms. */
+  readonly late?: Readonly<Record<string, number>>
+}
+
+/** Arrival clock of one feed, and the timers that follow it. */
+interface Feed {
+  clock: number
+  up: boolean
+  caughtUp: boolean
+  readonly timers: Timers
+}
+
+const GAPS = 8
+const FRESH_INTERVALS = 1.5
+
+export class Core {
+  readonly index: SeriesIndex
+  readonly clock: ZoneClock
+  /** seq of the last applied record. */
+  seq = 0
+  /** Newest event time judged, ms UTC; -Infinity before the first. */
+  newestEvent = Number.NEGATIVE_INFINITY
+  readonly counters = { samples: 0, late: 0, duplicate: 0, future: 0, out_of_range: 0, unjudged: 0, keyless: 0, judgements: 0, series_refused: 0 }
+
+  metrics: MetricRegistry = new Map()
+  registry: DeviceRegistry = EMPTY_REGISTRY
+  zones: ReadonlyMap<string, Zone> = new Map()
+  /** Texts in force, as recorded: for reloads and checkpoints. */
+  readonly texts: Partial<Record<TextRecord['kind'], TextRecord>> = {}
+  rules: RuleSet
+  faults: readonly Fault[] = []
+
+  readonly #late: Readonly<Record<string, number>>
+  readonly #feeds = new Map<number, Feed>()
+  readonly #duplicates = new Duplicates()
+  readonly #places: Places
+  readonly #j: Judgement
+  readonly #judging = { shadow: false }
+  // By series id.
+  #newestTime: Float64Array = new Float64Array(1024).fill(Number.NEGATIVE_INFINITY)
+  #newestValue: Float64Array = new Float64Array(1024).fill(Number.NaN)
+  /** Newest event time seen at all, judged or not: only a sample that is not newer can be a duplicate. */
+  #seenTime: Float64Array = new Float64Array(1024).fill(Number.NEGATIVE_INFINITY)
+  #range: (readonly [min: number, max: number] | null)[] = []
+  #plans: (Plan | undefined)[] = []
+  #planStream: number[] = []
+  // By device id.
+  #deviceNewest: Float64Array = new Float64Array(256).fill(Number.NEGATIVE_INFINITY)
+  #gaps: Float32Array = new Float32Array(256 * GAPS)
+  #gapCount: Uint32Array = new Uint32Array(256)
+
+  // Of the record at hand.
+  #out: Transition[] = []
+  #received = 0
+  #feedId = 0
+  #stamp = 0
+  #touched: Touched[] = []
+  #touchedCount = 0
+
+  constructor(options: CoreOptions = {}) {
+    this.index = options.index ?? new SeriesIndex()
+    this.clock = new ZoneClock(options.timezone ?? 'Asia/Ho_Chi_Minh')
+    this.#late = options.late ?? {}
+    this.#j = new Judgement(this.index, this.registry)
+    this.#places = new Places(this.#j)
+    this.rules = new RuleSet([], this.#context())
+  }
+
+  /** Applies one record and appends the transitions it caused to `out`. Throws only on a programmer's error. */
+  apply(record: EngineRecord, out: Transition[]): void {
+    this.seq = record.seq
+    this.#out = out
+    this.#received = record.received
+    switch (record.kind) {
+      case 'message':
+        this.#applyMessage(record)
+        break
+      case 'tick':
+        for (const [id, one] of this.#feeds) if (one.up && one.caughtUp) this.#advance(id, one, record.received)
+        break
+      case 'feed':
+        this.#applyFeed(record)
+        break
+      case 'command':
+        this.#applyCommand(record)
+        break
+      case 'dead_letter':
+        break
+      default:
+        this.#applyText(record)
+    }
+  }
+
+  /** When the first timer is due that a tick at `now` could fire; Infinity where there is none. */
+  get nextDue(): number {
+    let next = Number.POSITIVE_INFINITY
+    for (const one of this.#feeds.values()) if (one.up && one.caughtUp && one.timers.next < next) next = one.timers.next
+    return next
+  }
+
+  /** Newest judged value of a series and its event time; NaN and -Infinity where there is none. */
+  newest(device: number, metric: number): { value: number; time: number } {
+    const series = this.index.find(device, metric)
+    return series < 0 || series >= this.#newestTime.length
+      ? { value: Number.NaN, time: Number.NEGATIVE_INFINITY }
+      : { value: this.#newestValue[series]!, time: this.#newestTime[series]! }
+  }
+
+  /** Newest event time of a device's judged samples, -Infinity where it never spoke. */
+  deviceNewest(device: number): number {
+    return device < this.#deviceNewest.length ? this.#deviceNewest[device]! : Number.NEGATIVE_INFINITY
+  }
+
+  // ── configuration ─────────────────────────────────────────────────────────────────────────────────────────────
+
+  #applyText(record: TextRecord): void {
+    this.texts[record.kind] = record
+    switch (record.kind) {
+      case 'metrics':
+        this.metrics = metricRegistry(JSON.parse(record.text) as string[])
+        this.#range = []
+        break
+      case 'registry':
+        this.registry = deviceRegistry(record.text)
+        this.#j.registry = this.registry
+        break
+      case 'zones':
+        this.zones = zones(record.text)
+        break
+      case 'rules':
+        break
+    }
+    this.#places.configure(this.zones, this.registry)
+    const rules = this.texts.rules
+    if (rules === undefined) return
+    const files = JSON.parse(rules.text) as { file: string; text: string }[]
+    const loaded = loadRules(files, { metrics: this.metrics, registry: this.registry, zones: this.zones, timezone: this.clock.zone })
+    this.faults = loaded.faults
+    this.#swap(new RuleSet(loaded.rules, this.#context()))
+  }
+
+  /** A new rule set in force: state goes on where it means the same, alerts of removed rules end. */
+  #swap(next: RuleSet): void {
+    const before = this.rules
+    for (const [signature, scope] of next.scopes) {
+      const old = before.scopes.get(signature)
+      if (old !== undefined) adoptScope(scope, old)
+    }
+    const renumbered = new Map<number, RuntimeRule>()
+    for (const old of before.rules) {
+      const rule = next.byId.get(old.rule.id)
+      const sameKey = rule !== undefined && rule.rule.key.join() === old.rule.key.join()
+      if (rule === undefined || !sameKey || rule.rule.mode === 'disabled') {
+        for (const key of [...old.open]) this.#endAlert(old, key, this.#received, rule?.rule.mode === 'disabled' ? 'disabled' : 'removed')
+        if (rule !== undefined && sameKey) adoptCells(rule, old)
+        continue
+      }
+      adoptCells(rule, old)
+      renumbered.set(old.index, rule)
+    }
+    this.rules = next
+    this.#plans = []
+    this.#planStream = []
+    for (const one of this.#feeds.values()) {
+      const timers = [...one.timers.all()]
+      one.timers.clear()
+      for (const timer of timers) {
+        const rule = renumbered.get(timer.rule)
+        if (rule !== undefined) one.timers.push({ ...timer, rule: rule.index })
+      }
+    }
+    for (const [id, one] of this.#feeds) this.#armFromStart(id, one)
+  }
+
+  #context(): CallContext {
+    const core = this
+    return {
+      j: this.#j,
+      index: this.index,
+      metrics: this.metrics,
+      clock: this.clock,
+      judging: this.#judging,
+      zoneOf: (lat, lon) => this.#places.zoneOf(lat, lon),
+      midnight: (date) => this.clock.midnight(date),
+      site: (id) => (id === undefined ? undefined : this.registry.sites.get(id)),
+      newest: (device, metric) => {
+        const series = core.index.find(device, metric)
+        return series < 0 || series >= core.#newestValue.length ? Number.NaN : core.#newestValue[series]!
+      },
+      newestTime: (device, metric) => {
+        const series = core.index.find(device, metric)
+        return series < 0 || series >= core.#newestTime.length ? Number.NEGATIVE_INFINITY : core.#newestTime[series]!
+      },
+      expectedInterval: (device) => this.registry.devices.get(this.index.devices.text(device))?.expected_interval ?? Number.NaN,
+      neighbours: (device, k, radius, accept) => this.#places.neighbours(device, k, radius, accept),
+      distance: (latA, lonA, latB, lonB) => this.#places.distance(latA, lonA, latB, lonB),
+      placeCall: (call) => this.#places.call(call),
+    }
+  }
+
+  // ── clocks ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #feed(id: number): Feed {
+    let one = this.#feeds.get(id)
+    if (one === undefined) {
+      one = { clock: Number.NEGATIVE_INFINITY, up: true, caughtUp: true, timers: new Timers() }
+      this.#feeds.set(id, one)
+    }
+    return one
+  }
+
+  #advance(id: number, one: Feed, clock: number): void {
+    if (!(clock > one.clock)) return
+    const first = one.clock === Number.NEGATIVE_INFINITY
+    one.clock = clock
+    if (first) this.#armFromStart(id, one)
+    for (let timer = one.timers.popBefore(clock); timer !== undefined; timer = one.timers.popBefore(clock)) this.#fire(id, timer)
+  }
+
+  /** Timers that need no sample: registered devices that never spoke, rules that expire. */
+  #armFromStart(id: number, one: Feed): void {
+    if (one.clock === Number.NEGATIVE_INFINITY || id !== this.#feeds.keys().next().value) return
+    for (const rule of this.rules.rules) {
+      const { absent, where } = rule.rule
+      if (rule.rule.mode === 'disabled' || absent === null || (where !== null && !overRegistry(where)) || rule.scope.zoned) continue
+      for (const name of this.registry.devices.keys()) {
+        const device = this.index.devices.id(name)
+        this.#j.setDevice(device)
+        this.#j.batch = null
+        if (rule.scope.staticWhere !== null && rule.scope.staticWhere() !== 1) continue
+        const key = this.#keyOf(rule.scope)
+        if (key < 0 || rule.absents.has(key)) continue
+        const state: AbsentState = { newest: one.clock, armed: true, feed: id, device }
+        rule.absents.set(key, state)
+        one.timers.push({ due: state.newest + absent.after, rule: rule.index, key: this.#keyText(rule.scope, key), keyId: key, kind: 'absent' })
+      }
+    }
+  }
+
+  #applyFeed(record: FeedRecord): void {
+    const one = this.#feed(record.feed)
+    if (record.state === 'up') {
+      one.up = true
+      one.caughtUp = false
+    } else if (record.state === 'down') one.up = false
+    else {
+      one.up = true
+      one.caughtUp = true
+      this.#advance(record.feed, one, record.received)
+    }
+  }
+
+  #fire(feedId: number, timer: Timer): void {
+    const rule = this.rules.rules[timer.rule]
+    if (rule === undefined) return
+    this.#feedId = feedId
+    const { keyId: key, due } = timer
+    const cell = rule.cells.get(key)
+    switch (timer.kind) {
+      case 'level': {
+        if (cell === undefined || cell.due !== due) return
+        this.#stand(rule, key, cell.device, due)
+        const fresh = due - cell.newest <= FRESH_INTERVALS * this.#interval(cell.device)
+        expireTimer(cell, rule.levels, due, fresh, (change) => this.#print(rule, key, cell, change))
+        this.#arm(rule, key, cell)
+        break
+      }
+      case 'absent': {
+        const state = rule.absents.get(key)
+        const after = rule.rule.absent?.after
+        if (state === undefined || after === undefined) return
+        if (state.newest + after > due) {
+          this.#feed(state.feed).timers.push({ ...timer, due: state.newest + after })
+          return
+        }
+        state.armed = false
+        if (due < rule.legalFrom || due >= rule.legalTo) return
+        const unknown = this.#cell(rule, key)
+        unknown.device = state.device
+        unknown.feed = feedId
+        this.#stand(rule, key, state.device, due)
+        this.#locate(unknown)
+        becomeUnknown(unknown, LEVELS.indexOf(rule.rule.absent!.level) as LevelIndex, due, (change) => this.#print(rule, key, unknown, change))
+        this.#arm(rule, key, unknown)
+        break
+      }
+      case 'sequence': {
+        const state = rule.sequence?.states.get(key)
+        if (state === undefined || cell === undefined) return
+        this.#stand(rule, key, cell.device, due)
+        if (due >= state.due) this.#matched(rule, key, state, cell, expire(state, rule.rule.sequence!, due, rule.sequence!.capturing, this.#fitsWith(rule)))
+        else this.#judgeLevels(rule, key, cell, due, false)
+        this.#armSequence(rule, key, state)
+        break
+      }
+      case 'legal':
+        this.#endAlert(rule, key, due, 'expired')
+    }
+  }
+
+  /** Expected interval of a device: registered, else the median of its last 8 gaps, else without limit. */
+  #interval(device: number): number {
+    const registered = this.registry.devices.get(this.index.devices.text(device))?.expected_interval
+    if (registered !== undefined) return registered
+    const count = device < this.#gapCount.length ? Math.min(this.#gapCount[device]!, GAPS) : 0
+    if (count === 0) return Number.POSITIVE_INFINITY
+    const gaps = this.#gaps.slice(device * GAPS, device * GAPS + count).sort()
+    return count % 2 === 1 ? gaps[count >> 1]! : (gaps[count / 2 - 1]! + gaps[count / 2]!) / 2
+  }
+
+  // ── messages ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #applyMessage(record: MessageRecord): void {
+    const one = this.#feed(record.feed)
+    this.#advance(record.feed, one, record.received)
+    this.#feedId = record.feed
+    this.#stamp++
+    this.#touchedCount = 0
+    const { batch, from, to } = record
+    const { index } = this
+    this.#growSeries()
+    const late = this.#late[index.sources.text(record.feed)] ?? LATE_MS
+    for (let i = from; i < to; i++) this.#mark(record, i, late)
+
+    const j = this.#j
+    j.batch = batch
+    j.from = from
+    j.to = to
+    j.stream = record.stream
+    j.source = record.source
+    j.captures = null
+    let device = -1
+    for (let i = from; i < to; i++) {
+      const series = batch.series[i]!
+      if (series >= BOUNDS.series) {
+        this.counters.series_refused++
+        continue
+      }
+      const owner = index.deviceOf(series)
+      if (owner !== device) {
+        device = owner
+        j.setDevice(owner)
+      }
+      const plan = this.#planOf(series, record.stream)
+      if (plan.rules.length > 0) this.#apply(plan, series, Math.min(batch.time[i]!, record.received), batch.value[i]!, batch.quality[i]!)
+    }
+    this.#judgeTouched()
+  }
+
+  /** Quality marks of one row, and the newest values of its series. */
+  #mark(record: MessageRecord, i: number, late: number): void {
+    const { batch, received } = record
+    const series = batch.series[i]!
+    const device = this.index.deviceOf(series)
+    const value = batch.value[i]!
+    let time = batch.time[i]!
+    let quality = batch.quality[i]!
+    this.counters.samples++
+    const range = this.#rangeOf(this.index.metricOf(series))
+    if (range !== null && (value < range[0] || value > range[1])) {
+      quality |= QUALITY.out_of_range
+      this.counters.out_of_range++
+    }
+    if (time > received) {
+      if (time - received > FUTURE_MS) {
+        quality |= QUALITY.future
+        batch.attrs[i] = withClaimedTime(batch.attrs[i]!, time)
+        batch.time[i] = received
+        this.counters.future++
+      }
+      time = received
+    }
+    if (series >= BOUNDS.series) {
+      batch.quality[i] = quality
+      return
+    }
+    if (time < this.#deviceNewest[device]! - late) {
+      quality |= QUALITY.late
+      this.counters.late++
+    }
+    const label = batch.label[i]!
+    const attrs = batch.attrs[i]!
+    if (time <= this.#seenTime[series]! && this.#duplicates.has(series, batch.time[i]!, value, label, attrs, received)) {
+      quality |= QUALITY.duplicate
+      this.counters.duplicate++
+    } else this.#duplicates.add(series, batch.time[i]!, value, label, attrs, received)
+    if (time > this.#seenTime[series]!) this.#seenTime[series] = time
+    batch.quality[i] = quality
+    if ((quality & QUALITY_UNJUDGED) !== 0) {
+      this.counters.unjudged++
+      return
+    }
+    if (time >= this.#newestTime[series]!) {
+      this.#newestTime[series] = time
+      this.#newestValue[series] = value
+    }
+    const newest = this.#deviceNewest[device]!
+    if (time > newest) {
+      if (newest !== Number.NEGATIVE_INFINITY) {
+        this.#gaps[device * GAPS + (this.#gapCount[device]! % GAPS)] = time - newest
+        this.#gapCount[device]!++
+      }
+      this.#deviceNewest[device] = time
+      if (time > this.newestEvent) this.newestEvent = time
+    }
+  }
+
+  #rangeOf(metric: number): readonly [number, number] | null {
+    let range = this.#range[metric]
+    if (range === undefined) {
+      const known = this.metrics.get(this.index.metrics.text(metric))
+      range = known === undefined ? null : [known.min, known.max]
+      this.#range[metric] = range
+    }
+    return range
+  }
+
+  #planOf(series: number, stream: number): Plan {
+    const known = this.#plans[series]
+    if (known !== undefined && this.#planStream[series] === stream) return known
+    const plan = this.rules.plan(
+      this.index.metricOf(series),
+      this.index.streams.text(stream),
+      (scope) => scope.staticWhere === null || scope.staticWhere() === 1,
+    )
+    this.#plans[series] = plan
+    this.#planStream[series] = stream
+    return plan
+  }
+
+  /** One row reaches the scopes and rules of its plan. */
+  #apply(plan: Plan, series: number, time: number, value: number, quality: number): void {
+    const excluded = quality & QUALITY_UNJUDGED
+    const { rules, entries } = plan
+    const metric = this.index.metricOf(series)
+    for (let e = 0; e < entries.length; e++) {
+      const { scope, metricSlot } = entries[e]!
+      if ((excluded & ~scope.allowed) !== 0) continue
+      this.#accept(scope, metric, metricSlot, time, value)
+    }
+    for (let r = 0; r < rules.length; r++) {
+      const rule = rules[r]!
+      const { scope } = rule
+      if ((excluded & ~scope.allowed) !== 0) continue
+      const key = scope.direct ? this.#j.device : this.#acceptedKey(scope)
+      if (key < 0) continue
+      this.#touch(rule, key, time)
+    }
+  }
+
+  /** Does the message pass the scope's `where`, and what key is it of? Decided once a message, device and scope. */
+  #acceptedKey(scope: Scope): number {
+    const device = this.#j.device
+    if (scope.stamp === this.#stamp && scope.stampDevice === device) return scope.stampKey
+    scope.stamp = this.#stamp
+    scope.stampDevice = device
+    scope.stampKey = -1
+    if (scope.dynamicWhere !== null && scope.dynamicWhere() !== 1) return -1
+    scope.stampKey = this.#keyOf(scope)
+    if (scope.stampKey < 0) this.counters.keyless++
+    return scope.stampKey
+  }
+
+  #keyOf(scope: Scope): number {
+    if (scope.deviceKeyed) return this.#j.device
+    const text = scope.keyText(this.#j)
+    return text === '' ? -1 : scope.keys.id(text)
+  }
+
+  #keyText(scope: Scope, key: number): string {
+    return scope.deviceKeyed ? this.index.devices.text(key) : scope.keys.text(key)
+  }
+
+  #accept(scope: Scope, metric: number, metricSlot: number, time: number, value: number): void {
+    const key = this.#acceptedKey(scope)
+    if (key < 0) return
+    const state = scope.state(key, this.#keyText(scope, key))
+    const deviceState = scope.deviceState(state, this.#j.device)
+    if (metricSlot >= 0 && time >= state.times[metricSlot]!) {
+      state.times[metricSlot] = time
+      state.values[metricSlot] = value
+    }
+    const accepted = time >= state.newest - scope.late
+    if (time > state.newest) state.newest = time
+    if (!accepted) return
+    const inputs = scope.feeds.get(metric)
+    if (inputs === undefined) return
+    for (let i = 0; i < inputs.length; i++) {
+      const { slot, perDevice } = inputs[i]!
+      feed((perDevice ? deviceState : state).inputs[slot]!, time, value)
+    }
+  }
+
+  #touch(rule: RuntimeRule, key: number, time: number): void {
+    const { device } = this.#j
+    if (rule.touchStamp === this.#stamp) {
+      for (let i = 0; i < this.#touchedCount; i++) {
+        const one = this.#touched[i]!
+        if (one.rule === rule && one.key === key) {
+          if (time > one.time) one.time = time
+          one.device = device
+          return
+        }
+      }
+    }
+    rule.touchStamp = this.#stamp
+    const i = this.#touchedCount++
+    const one = this.#touched[i]
+    if (one === undefined) this.#touched.push({ rule, key, device, time })
+    else {
+      one.rule = rule
+      one.key = key
+      one.device = device
+      one.time = time
+    }
+  }
+
+  #judgeTouched(): void {
+    const count = this.#touchedCount
+    if (count === 0) return
+    const touched = this.#touched
+    const printed = this.#out.length
+    if (count > 1) this.#sortTouched(count)
+    for (let i = 0; i < count; i++) {
+      const one = touched[i]!
+      if (this.#j.device !== one.device) this.#j.setDevice(one.device)
+      this.#judge(one.rule, one.key, one.time)
+    }
+    if (this.rules.reordered && this.#out.length - printed > 1) this.#sortPrinted(printed)
+  }
+
+  #sortTouched(count: number): void {
+    const touched = this.#touched
+    let sorted = true
+    for (let i = 1; i < count && sorted; i++) sorted = touched[i - 1]!.rule.order < touched[i]!.rule.order
+    if (sorted) return
+    const part = touched.slice(0, count).sort((a, b) => {
+      if (a.rule !== b.rule) return a.rule.order - b.rule.order
+      return this.#keyText(a.rule.scope, a.key) < this.#keyText(b.rule.scope, b.key) ? -1 : 1
+    })
+    for (let i = 0; i < count; i++) touched[i] = part[i]!
+  }
+
+  /** Rules by id, then key; lines of one alert stay in walking order. */
+  #sortPrinted(from: number): void {
+    const lines = this.#out.splice(from)
+    const keys = lines.map((line) => `${line.rule}\n${Object.values(line.key).join('\u001f')}`)
+    const order = lines.map((_, i) => i).sort((a, b) => (keys[a]! < keys[b]! ? -1 : keys[a]! > keys[b]! ? 1 : a - b))
+    for (const i of order) this.#out.push(lines[i]!)
+  }
+
+  // ── judging ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #judge(rule: RuntimeRule, key: number, time: number): void {
+    if (time < rule.legalFrom || time >= rule.legalTo) return
+    this.counters.judgements++
+    const j = this.#j
+    const { scope } = rule
+    j.key = key
+    j.time = time
+    if (scope.stateful) {
+      j.state = scope.state(key, this.#keyText(scope, key))
+      j.deviceState = scope.deviceState(j.state, j.device)
+    }
+    const newest = scope.direct ? this.#newestOf(rule, time) : j.state.newest
+    j.behind = time < newest
+    j.windowless = time < newest - scope.late
+    this.#judging.shadow = rule.rule.mode === 'shadow'
+    if (rule.rule.absent !== null && !j.behind) this.#present(rule, key, time)
+    if (rule.judged.length > 0 && !j.windowless) this.#feedJudged(rule, time)
+    const cell = rule.cells.get(key)
+    if (rule.sequence !== null) this.#stepSequence(rule, key, time, newest)
+    else this.#judgeLevels(rule, key, cell, time, j.behind)
+    j.behind = false
+    j.windowless = false
+  }
+
+  /** Newest event time among the metrics that the rule reads of the device. */
+  #newestOf(rule: RuntimeRule, time: number): number {
+    const { device } = this.#j
+    if (time >= this.#deviceNewest[device]!) return time
+    if (rule.rule.readsMessage) return this.#deviceNewest[device]!
+    let newest = time
+    for (const metric of rule.metricIds) {
+      const series = this.index.find(device, metric)
+      if (series >= 0 && this.#newestTime[series]! > newest) newest = this.#newestTime[series]!
+    }
+    return newest
+  }
+
+  #feedJudged(rule: RuntimeRule, time: number): void {
+    const j = this.#j
+    for (const { slot, input, value } of rule.judged) {
+      // Equal calls share an operator: the first rule of the message feeds it.
+      const state = slot < 0 ? null : j.state
+      if (state !== null && state.judgedStamp[slot] === this.#stamp) continue
+      const x = value()
+      if (state === null) continue
+      state.judgedStamp[slot] = this.#stamp
+      if (!Number.isNaN(x)) feed(state.inputs[input]!, time, x)
+    }
+  }
+
+  #judgeLevels(rule: RuntimeRule, key: number, known: AlertCell | undefined, time: number, behind: boolean): void {
+    const { levels } = rule
+    let any = false
+    const when = this.#verdicts
+    for (let i = 0; i < levels.length; i++) {
+      const verdict = levels[i]!.when()
+      when[levels[i]!.index] = verdict
+      if (verdict === 1) any = true
+    }
+    // The common case by far: nothing is the matter, nothing stands.
+    if (!any && (known === undefined || (isQuiet(known) && known.status === 'closed'))) {
+      if (known !== undefined && !behind) {
+        if (time > known.newest) known.newest = time
+        for (const level of levels) known.when[level.index] = when[level.index]!
+      }
+      return
+    }
+    const cell = known ?? this.#cell(rule, key)
+    for (const level of levels) {
+      if (!behind || when[level.index] === 1) cell.when[level.index] = when[level.index]!
+      if (level.clear !== null && level.index <= Math.max(cell.beneath, cell.level) && !behind) cell.clear[level.index] = level.clear()
+    }
+    if (!behind || cell.status === 'closed') {
+      cell.device = this.#j.device
+      cell.feed = this.#feedId
+      this.#locate(cell)
+    }
+    judge(cell, levels, time, behind, (change) => this.#print(rule, key, cell, change))
+    this.#arm(rule, key, cell)
+  }
+  readonly #verdicts = [Number.NaN, Number.NaN, Number.NaN, Number.NaN, Number.NaN]
+
+  #locate(cell: AlertCell): void {
+    cell.lat = this.#j.lat
+    cell.lon = this.#j.lon
+  }
+
+  #cell(rule: RuntimeRule, key: number): AlertCell {
+    let cell = rule.cells.get(key)
+    if (cell === undefined) {
+      cell = createCell()
+      rule.cells.set(key, cell)
+    }
+    return cell
+  }
+
+  #arm(rule: RuntimeRule, key: number, cell: AlertCell): void {
+    if (Number.isFinite(cell.due)) {
+      const text = this.#keyText(rule.scope, key)
+      this.#feed(cell.feed).timers.push({ due: cell.due, rule: rule.index, key: text, keyId: key, kind: 'level' })
+    }
+  }
+
+  #present(rule: RuntimeRule, key: number, time: number): void {
+    let state = rule.absents.get(key)
+    if (state === undefined) {
+      state = { newest: time, armed: false, feed: this.#feedId, device: this.#j.device }
+      rule.absents.set(key, state)
+    }
+    if (time > state.newest || !state.armed) state.newest = time
+    state.feed = this.#feedId
+    state.device = this.#j.device
+    if (!state.armed) {
+      state.armed = true
+      this.#feed(state.feed).timers.push({
+        due: state.newest + rule.rule.absent!.after,
+        rule: rule.index,
+        key: this.#keyText(rule.scope, key),
+        keyId: key,
+        kind: 'absent',
+      })
+    }
+  }
+
+  /** Puts the judgement at a key without a message: for timers. */
+  #stand(rule: RuntimeRule, key: number, device: number, time: number): void {
+    const j = this.#j
+    j.batch = null
+    j.from = 0
+    j.to = 0
+    j.captures = null
+    j.behind = false
+    j.windowless = false
+    j.setDevice(device)
+    j.key = key
+    j.time = time
+    this.#judging.shadow = rule.rule.mode === 'shadow'
+    if (rule.scope.stateful) {
+      j.state = rule.scope.state(key, this.#keyText(rule.scope, key))
+      j.deviceState = rule.scope.deviceState(j.state, device)
+    }
+  }
+
+  // ── sequences ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #stepSequence(rule: RuntimeRule, key: number, time: number, newest: number): void {
+    const j = this.#j
+    const sequence = rule.sequence!
+    const stream = this.index.streams.text(j.stream)
+    let fits = 0
+    let candidate = false
+    sequence.steps.forEach((step, i) => {
+      if (step.streams !== null && !step.streams.has(stream)) return
+      if (!step.readsMessage && !this.#brings(step.metrics)) return
+      candidate = true
+      if ((sequence.capturing & (1 << i)) === 0 && step.when() === 1) fits |= 1 << i
+    })
+    let state = sequence.states.get(key)
+    const cell = this.#cell(rule, key)
+    cell.device = j.device
+    cell.feed = this.#feedId
+    this.#locate(cell)
+    if (time > cell.newest) cell.newest = time
+    if (fits === 0 && !(candidate && sequence.capturing !== 0 && (state?.hits.length ?? 0) > 0)) {
+      if (state !== undefined && cell.status === 'unknown') this.#judgeLevels(rule, key, cell, time, j.behind)
+      return
+    }
+    if (state === undefined) {
+      state = createSequenceState()
+      sequence.states.set(key, state)
+    }
+    if (j.windowless) return
+    const at = arrive(state, rule.rule.sequence!, { time, fits, captured: this.#capture() }, Math.max(newest, time), rule.scope.late, sequence.capturing, this.#fitsWith(rule))
+    this.#matched(rule, key, state, cell, at)
+    this.#armSequence(rule, key, state)
+  }
+
+  #matched(rule: RuntimeRule, key: number, state: SequenceState, cell: AlertCell, at: number): void {
+    const j = this.#j
+    j.captures = new Map(Object.entries(state.matchedSteps))
+    if (!Number.isNaN(at)) {
+      // The transition's time is that of the last step, which a late sample may have completed after the fact.
+      j.time = at
+      this.#judgeLevels(rule, key, cell, at, false)
+    } else if (cell.status !== 'closed') this.#judgeLevels(rule, key, cell, j.time, j.behind)
+    j.captures = null
+  }
+
+  #armSequence(rule: RuntimeRule, key: number, state: SequenceState): void {
+    const cell = rule.cells.get(key)
+    const due = Math.min(state.due, cell !== undefined && cell.status !== 'closed' ? state.matchedUntil : Number.POSITIVE_INFINITY)
+    if (!Number.isFinite(due)) return
+    const { clock } = this.#feed(this.#feedId)
+    if (due === state.matchedUntil && due <= clock && cell!.beneath === 0) return
+    this.#feed(this.#feedId).timers.push({ due, rule: rule.index, key: this.#keyText(rule.scope, key), keyId: key, kind: 'sequence' })
+  }
+
+  #brings(metrics: ReadonlySet<number>): boolean {
+    const { batch, from, to, device } = this.#j
+    if (batch === null) return false
+    for (let i = from; i < to; i++) {
+      const series = batch.series[i]!
+      if (this.index.deviceOf(series) === device && metrics.has(this.index.metricOf(series))) return true
+    }
+    return false
+  }
+
+  #capture(): Captured {
+    const { batch, from, to, device, time } = this.#j
+    const values: Record<string, number> = {}
+    let attrs = ''
+    for (let i = from; i < to; i++) {
+      const series = batch!.series[i]!
+      if (this.index.deviceOf(series) !== device) continue
+      values[this.index.metrics.text(this.index.metricOf(series))] = batch!.value[i]!
+      if (batch!.attrs[i] !== '') attrs = batch!.attrs[i]!
+    }
+    return { time, label: this.#j.label ?? '', lat: this.#j.lat, lon: this.#j.lon, device: this.index.devices.text(device), attrs, values }
+  }
+
+  #fitsWith(rule: RuntimeRule): (hit: { captured: Captured; time: number }, step: number, captures: ReadonlyMap<string, Captured>) => boolean {
+    const j = this.#j
+    return (_hit, step, captures) => {
+      const before = j.captures
+      j.captures = captures
+      const yes = rule.sequence!.steps[step]!.when() === 1
+      j.captures = before
+      return yes
+    }
+  }
+
+  // ── alerts ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #print(rule: RuntimeRule, key: number, cell: AlertCell, change: Change): void {
+    const unconfirmed = change.level > 0 && this.#inhibited(rule, cell)
+    cell.unconfirmed = unconfirmed
+    cell.seq = this.seq
+    if (change.status === 'resolved') rule.open.delete(key)
+    else if (!rule.open.has(key)) {
+      rule.open.add(key)
+      if (Number.isFinite(rule.legalTo))
+        this.#feed(cell.feed).timers.push({ due: rule.legalTo, rule: rule.index, key: this.#keyText(rule.scope, key), keyId: key, kind: 'legal' })
+    }
+    this.#out.push(
+      transitionOf({ rule, cell, keyText: this.#keyText(rule.scope, key), change, unconfirmed, seq: this.seq, received: this.#received }, this.#j, this.metrics),
+    )
+    if (rule.inhibits.length > 0 && change.status === 'resolved') this.#confirm(rule, cell.device, change.time)
+    if (rule.dependents.length > 0) this.#judgeDependents(rule, cell.device, change.time)
+  }
+
+  #inhibited(rule: RuntimeRule, cell: AlertCell): boolean {
+    for (const inhibitor of rule.inhibitors)
+      for (const key of inhibitor.open) {
+        const theirs = inhibitor.cells.get(key)!
+        if (theirs.status === 'firing' && theirs.device === cell.device) return true
+      }
+    return false
+  }
+
+  /** An inhibitor has ended: what it held back is announced in full. */
+  #confirm(inhibitor: RuntimeRule, device: number, time: number): void {
+    for (const rule of inhibitor.inhibits)
+      for (const key of rule.open) {
+        const cell = rule.cells.get(key)!
+        if (!cell.unconfirmed || cell.device !== device || this.#inhibited(rule, cell)) continue
+        this.#aside(() => {
+          this.#stand(rule, key, device, time)
+          this.#print(rule, key, cell, {
+            status: cell.status === 'unknown' ? 'unknown' : 'firing',
+            level: cell.level,
+            previous: cell.level,
+            time,
+            flapping: cell.flapping,
+            announced: true,
+          })
+        })
+      }
+  }
+
+  /** Rules that read this one's level are judged again at once. */
+  #judgeDependents(rule: RuntimeRule, device: number, time: number): void {
+    // While a message is judged, dependents it touches come later anyway; the others, and all at timers, come now.
+    for (const dependent of rule.dependents) {
+      if (dependent.rule.mode === 'disabled' || dependent.sequence !== null) continue
+      if (dependent.touchStamp === this.#stamp && this.#j.batch !== null) continue
+      this.#aside(() => {
+        const j = this.#j
+        j.batch = null
+        j.setDevice(device)
+        const { scope } = dependent
+        if (scope.staticWhere !== null && scope.staticWhere() !== 1) return
+        if (scope.dynamicWhere !== null) return
+        const key = this.#keyOf(scope)
+        if (key < 0 || time < dependent.legalFrom || time >= dependent.legalTo) return
+        this.#stand(dependent, key, device, time)
+        this.#judgeLevels(dependent, key, dependent.cells.get(key), time, false)
+      })
+    }
+  }
+
+  /** Does something at another key and puts the judgement back. */
+  #aside(act: () => void): void {
+    const j = this.#j
+    const { time, behind, windowless, device, key, state, deviceState, entry, batch, from, to, captures } = j
+    const { shadow } = this.#judging
+    const verdicts = [...this.#verdicts]
+    act()
+    Object.assign(j, { time, behind, windowless, device, key, state, deviceState, entry, batch, from, to, captures })
+    this.#judging.shadow = shadow
+    verdicts.forEach((v, i) => {
+      this.#verdicts[i] = v
+    })
+  }
+
+  #endAlert(rule: RuntimeRule, key: number, time: number, reason: 'expired' | 'removed' | 'disabled'): void {
+    const cell = rule.cells.get(key)
+    if (cell === undefined || cell.status === 'closed') return
+    this.#stand(rule, key, cell.device, time)
+    end(cell, time, reason, (change) => this.#print(rule, key, cell, change))
+  }
+
+  // ── people ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #applyCommand(record: CommandRecord): void {
+    const found = this.findAlert(record.target)
+    const status = COMMAND_STATUS[record.name]
+    if (found === undefined || status === undefined) return
+    const { rule, key, cell } = found
+    const until = record.body['until']
+    if (status === 'acknowledged') cell.acknowledged = true
+    if (status === 'shelved') cell.shelved = typeof until === 'number' ? until : Number.POSITIVE_INFINITY
+    if (status === 'unshelved') cell.shelved = 0
+    this.#stand(rule, key, cell.device, record.received)
+    cell.seq = this.seq
+    const note = record.body['note']
+    const level = cell.level
+    const base = transitionOf(
+      {
+        rule,
+        cell,
+        keyText: this.#keyText(rule.scope, key),
+        change: { status: 'firing', level, previous: level, time: record.received, flapping: cell.flapping, announced: false },
+        unconfirmed: cell.unconfirmed,
+        seq: this.seq,
+        received: record.received,
+      },
+      this.#j,
+      this.metrics,
+    )
+    this.#out.push({
+      ...base,
+      status,
+      by: record.who,
+      ...(typeof note === 'string' ? { note } : {}),
+      ...(typeof until === 'number' ? { until } : {}),
+    })
+  }
+
+  /** The alert with this id, open or lately closed. O(cells): commands are rare. */
+  findAlert(id: string): { rule: RuntimeRule; key: number; cell: AlertCell } | undefined {
+    for (const rule of this.rules.rules)
+      for (const [key, cell] of rule.cells)
+        if (cell.n > 0 && this.alertIdOf(rule, key, cell) === id) return { rule, key, cell }
+    return undefined
+  }
+
+  alertIdOf(rule: RuntimeRule, key: number, cell: AlertCell): string {
+    return alertId(rule.rule.id, this.#keyText(rule.scope, key), cell.n)
+  }
+
+  // ── growth ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #growSeries(): void {
+    const { size } = this.index
+    if (size > this.#newestTime.length) {
+      const length = Math.max(size, this.#newestTime.length * 2)
+      this.#newestTime = grown(this.#newestTime, length, Number.NEGATIVE_INFINITY)
+      this.#newestValue = grown(this.#newestValue, length, Number.NaN)
+      this.#seenTime = grown(this.#seenTime, length, Number.NEGATIVE_INFINITY)
+    }
+    const devices = this.index.devices.size
+    if (devices > this.#deviceNewest.length) {
+      const length = Math.max(devices, this.#deviceNewest.length * 2)
+      this.#deviceNewest = grown(this.#deviceNewest, length, Number.NEGATIVE_INFINITY)
+      const gaps = new Float32Array(length * GAPS)
+      gaps.set(this.#gaps)
+      this.#gaps = gaps
+      const counts = new Uint32Array(length)
+      counts.set(this.#gapCount)
+      this.#gapCount = counts
+    }
+  }
+}
+
+interface Touched {
+  rule: RuntimeRule
+  key: number
+  device: number
+  time: number
+}
+
+const COMMAND_STATUS: Readonly<Record<string, Transition['status']>> = {
+  acknowledge: 'acknowledged',
+  confirm: 'confirmed',
+  assign: 'assigned',
+  shelve: 'shelved',
+  unshelve: 'unshelved',
+  note: 'note',
+}
+
+function grown(column: Float64Array, length: number, fill: number): Float64Array {
+  const next = new Float64Array(length).fill(fill)
+  next.set(column)
+  return next
+}
+
+function withClaimedTime(attrs: string, time: number): string {
+  const claimed = `"claimed_time":${time}`
+  return attrs === '' || attrs === '{}' ? `{${claimed}}` : `{${claimed},${attrs.slice(1)}`
+}
+
+function adoptCells(rule: RuntimeRule, old: RuntimeRule): void {
+  for (const [key, cell] of old.cells) rule.cells.set(key, cell)
+  for (const key of old.open) rule.open.add(key)
+  for (const [key, state] of old.absents) rule.absents.set(key, state)
+  if (old.sequence !== null && rule.sequence !== null) for (const [key, state] of old.sequence.states) rule.sequence.states.set(key, state)
+}
+
+/** States of a scope that means the same go on; operators it did not have before begin. */
+function adoptScope(scope: Scope, old: Scope): void {
+  for (let id = 1; id < old.keys.size; id++) scope.keys.id(old.keys.text(id))
+  scope.adopt(old)
+}

@@ -1,0 +1,525 @@
+/**
+ * Rules bound to the engine: closures over the current judgement, scopes shared by structure, and an index from
+ * (stream, metric) to the scopes that can match, so that a sample touches only the rules that can match it.
+ */
+import type { Call, Expression, Name, Rule, TitlePart } from '../../rules/language/ast.js'
+import { type Binder, compile, compileText, type Evaluate, type EvaluateText, walk } from '../../rules/language/compile.js'
+import { SIGNATURES } from '../../rules/operators/index.js'
+import type { AlertCell, LevelSpec } from '../alerts/lifecycle.js'
+import { LEVELS, type LevelIndex } from '../model/alert.js'
+import { deviceAttribute } from '../model/registry.js'
+import type { CallContext } from './calls.js'
+import { bindCall } from './calls.js'
+import type { Captured } from './judgement.js'
+import { Scope } from './scope.js'
+import { capturingSteps, type SequenceState } from './sequence.js'
+
+export interface RuntimeLevel extends LevelSpec {
+  readonly when: Evaluate
+  readonly clear: Evaluate | null
+}
+
+export interface AbsentState {
+  newest: number
+  armed: boolean
+  feed: number
+  device: number
+}
+
+export interface RuntimeSequence {
+  readonly steps: readonly { readonly streams: ReadonlySet<string> | null; readonly when: Evaluate; readonly metrics: ReadonlySet<number>; readonly readsMessage: boolean }[]
+  readonly capturing: number
+  readonly states: Map<number, SequenceState>
+}
+
+/** A rule at work. `cells` and the like are its state; they move to the next rule set at a reload. */
+export interface RuntimeRule {
+  readonly rule: Rule
+  /** Position by id: the order of lines. */
+  index: number
+  /** Position by dependency: rules that `alert()` or `inhibit_by` names come first. */
+  order: number
+  readonly scope: Scope
+  readonly metricIds: readonly number[]
+  /** Metrics that cause a judgement, its own or, where it has none, those of the rules it watches. */
+  triggers: ReadonlySet<number>
+  readonly levels: readonly RuntimeLevel[]
+  /** Operators fed at judgements: value to push, NaN to push nothing. */
+  readonly judged: readonly { readonly slot: number; readonly input: number; readonly value: Evaluate }[]
+  readonly expressions: ReadonlyMap<Expression, Evaluate | EvaluateText>
+  readonly values: readonly { readonly metric: string; readonly id: number; readonly read: Evaluate }[]
+  readonly eta: Evaluate | null
+  readonly sequence: RuntimeSequence | null
+  readonly legalFrom: number
+  readonly legalTo: number
+  readonly watches: readonly RuntimeRule[]
+  readonly inhibitors: readonly RuntimeRule[]
+  /** Rules to judge again when this one's level changes. */
+  readonly dependents: RuntimeRule[]
+  /** Rules whose announcements this one holds back. */
+  readonly inhibits: RuntimeRule[]
+  readonly cells: Map<number, AlertCell>
+  /** Keys whose alert is open. */
+  readonly open: Set<number>
+  readonly absents: Map<number, AbsentState>
+  /** `agree` by call signature: last time each device met the condition. */
+  touchStamp: number
+  touchKey: number
+  skipped: number
+}
+
+export interface Plan {
+  readonly entries: readonly { readonly scope: Scope; readonly metricSlot: number }[]
+  /** In judging order. */
+  readonly rules: readonly RuntimeRule[]
+}
+
+const NO_PLAN: Plan = { entries: [], rules: [] }
+
+export class RuleSet {
+  readonly rules: readonly RuntimeRule[]
+  readonly byId: ReadonlyMap<string, RuntimeRule>
+  readonly scopes: ReadonlyMap<string, Scope>
+  /** Lines must be sorted by rule id after judging: judging order differs from it. */
+  readonly reordered: boolean
+  readonly #byMetric = new Map<number, RuntimeRule[]>()
+  readonly #byMessage: RuntimeRule[] = []
+  /** Plans by the rules in them: devices of one kind share one. */
+  readonly #plans = new Map<string, Plan>()
+
+  constructor(rules: readonly Rule[], context: CallContext) {
+    const scopes = new Map<string, Scope>()
+    const byId = new Map<string, RuntimeRule>()
+    const sorted = [...rules].sort((a, b) => (a.id < b.id ? -1 : 1))
+    const list = sorted.map((rule) => bindRule(rule, context, scopes, byId))
+    list.forEach((rule, i) => {
+      rule.index = i
+      byId.set(rule.rule.id, rule)
+    })
+    for (const rule of list) {
+      for (const id of watchedIds(rule.rule)) {
+        const target = byId.get(id)
+        if (target !== undefined && target !== rule) {
+          ;(rule.watches as RuntimeRule[]).push(target)
+          target.dependents.push(rule)
+        }
+      }
+      for (const id of rule.rule.inhibitBy) {
+        const target = byId.get(id)
+        if (target !== undefined && target !== rule) {
+          ;(rule.inhibitors as RuntimeRule[]).push(target)
+          target.inhibits.push(rule)
+        }
+      }
+    }
+    this.rules = list
+    this.byId = byId
+    this.scopes = scopes
+    const order = judgingOrder(list)
+    order.forEach((rule, i) => {
+      rule.order = i
+      rule.triggers = triggersOf(rule, new Set())
+    })
+    this.reordered = order.some((rule, i) => rule.index !== i)
+    for (const rule of order) {
+      if (rule.rule.mode === 'disabled') continue
+      if (rule.rule.readsMessage) this.#byMessage.push(rule)
+      else
+        for (const metric of rule.triggers) {
+          const some = this.#byMetric.get(metric)
+          if (some === undefined) this.#byMetric.set(metric, [rule])
+          else some.push(rule)
+        }
+    }
+  }
+
+  /**
+   * What a series of this metric and stream touches, for the device of the current judgement (`where` over the registry
+   * is decided here, once a series).
+   */
+  plan(metric: number, stream: string, decide: (scope: Scope) => boolean): Plan {
+    const candidates = this.#byMetric.get(metric)
+    if (candidates === undefined && this.#byMessage.length === 0) return NO_PLAN
+    const verdicts = new Map<Scope, boolean>()
+    const rules = [...(candidates ?? []), ...this.#byMessage].filter((rule) => {
+      const { scope } = rule
+      let yes = verdicts.get(scope)
+      if (yes === undefined) {
+        yes = (scope.streams === null || scope.streams.has(stream)) && decide(scope)
+        verdicts.set(scope, yes)
+      }
+      return yes
+    })
+    if (rules.length === 0) return NO_PLAN
+    rules.sort((a, b) => a.order - b.order)
+    const id = `${metric}|${rules.map((rule) => rule.index).join(',')}`
+    let plan = this.#plans.get(id)
+    if (plan === undefined) {
+      const entries = [...new Set(rules.map((rule) => rule.scope))]
+        .filter((scope) => scope.stateful)
+        .map((scope) => ({ scope, metricSlot: scope.direct ? -1 : (scope.metrics.get(metric) ?? -1) }))
+      plan = { entries, rules }
+      this.#plans.set(id, plan)
+    }
+    return plan
+  }
+}
+
+function bindRule(rule: Rule, context: CallContext, scopes: Map<string, Scope>, byId: ReadonlyMap<string, RuntimeRule>): RuntimeRule {
+  const { j, index } = context
+  const scope = scopeOf(rule, context, scopes)
+  const metricIds = rule.metrics.map((metric) => index.metrics.id(metric))
+  for (const id of metricIds) scope.metricSlot(id)
+  const trigger = rule.readsMessage ? '*' : [...rule.metrics].sort().join(',')
+  const judged: { slot: number; input: number; value: Evaluate }[] = []
+  const sequenceStates = new Map<number, SequenceState>()
+  const binder: Binder = {
+    number: (name) => bindNumber(name, scope, context, sequenceStates),
+    text: (name) => bindText(name, context),
+    call: (call, field) => bindCall(call, field, scope, trigger, binder, judged, context, byId),
+  }
+  const expressions = new Map<Expression, Evaluate | EvaluateText>()
+  const parts: TitlePart[] = [...rule.title.en, ...rule.title.vi, ...rule.short.en, ...rule.short.vi]
+  for (const part of parts)
+    if (typeof part !== 'string')
+      expressions.set(part.expression, part.expression.type === 'text' ? compileText(part.expression, binder) : compile(part.expression, binder))
+  const eta = rule.lets.get('eta')
+  return {
+    rule,
+    index: 0,
+    order: 0,
+    scope,
+    metricIds,
+    triggers: new Set(metricIds),
+    levels: rule.levels.map((level) => ({
+      index: level.index,
+      for: level.for,
+      hold: level.hold,
+      clears: level.clear !== null,
+      when: compile(level.when, binder),
+      clear: level.clear === null ? null : compile(level.clear, binder),
+    })),
+    judged,
+    expressions,
+    values: rule.metrics.map((metric) => ({ metric, id: index.metrics.id(metric), read: bindNumber({ of: 'metric', metric }, scope, context, sequenceStates) })),
+    eta: eta === undefined ? null : compile(eta, binder),
+    sequence:
+      rule.sequence === null
+        ? null
+        : {
+            steps: rule.sequence.steps.map((step) => {
+              const metrics = new Set<number>()
+              let readsMessage = false
+              walk(step.when, (node) => {
+                if (node.kind === 'name' && node.name.of === 'metric') metrics.add(index.metrics.id(node.name.metric))
+                if (node.kind === 'name' && node.name.of === 'message') {
+                  if (node.name.field === 'confidence') metrics.add(index.metrics.id('confidence'))
+                  else readsMessage = true
+                }
+                if (node.kind === 'call') {
+                  for (const metric of callMetrics(node.call)) metrics.add(index.metrics.id(metric))
+                  if (SIGNATURES.get(node.call.name)?.family === 'place') readsMessage = true
+                }
+              })
+              return {
+                streams: step.streams === null ? null : new Set(step.streams),
+                when: compile(step.when, binder),
+                metrics,
+                readsMessage: readsMessage || metrics.size === 0,
+              }
+            }),
+            capturing: capturingSteps(rule.sequence, (step) => {
+              let found = false
+              walk(step.when, (node) => {
+                if (node.kind === 'name' && node.name.of === 'step') found = true
+              })
+              return found
+            }),
+            states: sequenceStates,
+          },
+    legalFrom: rule.legal?.from == null ? Number.NEGATIVE_INFINITY : context.midnight(rule.legal.from),
+    legalTo: rule.legal?.to == null ? Number.POSITIVE_INFINITY : context.midnight(rule.legal.to),
+    watches: [],
+    inhibitors: [],
+    dependents: [],
+    inhibits: [],
+    cells: new Map(),
+    open: new Set(),
+    absents: new Map(),
+    touchStamp: -1,
+    touchKey: -1,
+    skipped: 0,
+  }
+
+  function bindNumber(name: Name, scope: Scope, context: CallContext, states: ReadonlyMap<number, SequenceState>): Evaluate {
+    switch (name.of) {
+      case 'metric': {
+        const metric = index.metrics.id(name.metric)
+        if (scope.direct) {
+          const { newest } = context
+          return () => {
+            if (j.behind) {
+              const own = j.own(metric)
+              if (!Number.isNaN(own)) return own
+            }
+            return newest(j.device, metric)
+          }
+        }
+        const slot = scope.metricSlot(metric)
+        return () => {
+          if (j.behind) {
+            const own = j.own(metric)
+            if (!Number.isNaN(own)) return own
+          }
+          return j.state.values[slot] ?? Number.NaN
+        }
+      }
+      case 'matched':
+        return () => {
+          const state = states.get(j.key)
+          return state !== undefined && j.time >= state.matchedAt && j.time < state.matchedUntil ? 1 : 0
+        }
+      default:
+        return bindMessageNumber(name, context)
+    }
+  }
+}
+
+/** Numbers that do not depend on the scope. */
+export function bindMessageNumber(name: Name, context: CallContext): Evaluate {
+  const { j, index } = context
+  switch (name.of) {
+    case 'message': {
+      if (name.field === 'confidence') {
+        const metric = index.metrics.id('confidence')
+        return () => j.own(metric)
+      }
+      if (name.field === 'lat') return () => j.lat
+      if (name.field === 'lon') return () => j.lon
+      const { path } = name
+      return () => toNumber(j.attribute(path))
+    }
+    case 'quality': {
+      const { bit } = name
+      return () => (j.quality & bit ? 1 : 0)
+    }
+    case 'device': {
+      const { attribute } = name
+      return () => toNumber(deviceAttribute(j.entry, attribute))
+    }
+    case 'limit': {
+      const { limit } = name
+      return () => j.entry?.limit[limit] ?? Number.NaN
+    }
+    case 'calendar': {
+      const { clock } = context
+      if (name.field === 'hour') return () => clock.hour(j.time)
+      if (name.field === 'weekday') return () => clock.weekday(j.time)
+      return () => clock.month(j.time)
+    }
+    case 'step': {
+      const { step, field } = name
+      return () => {
+        const captured = j.captures?.get(step)
+        if (captured === undefined) return Number.NaN
+        if (field === 'lat') return captured.lat
+        if (field === 'lon') return captured.lon
+        if (field === 'time') return captured.time
+        if (field.startsWith('attrs.')) return toNumber(capturedAttribute(captured, field.slice(6)))
+        return captured.values[field] ?? Number.NaN
+      }
+    }
+    case 'site': {
+      const { attribute } = name
+      return () => {
+        const site = context.site(j.entry?.site)
+        return site === undefined ? Number.NaN : attribute === 'lat' ? site.lat : attribute === 'lon' ? site.lon : Number.NaN
+      }
+    }
+    default:
+      return () => Number.NaN
+  }
+}
+
+export function bindText(name: Name, context: CallContext): EvaluateText {
+  const { j, index } = context
+  switch (name.of) {
+    case 'message': {
+      if (name.field === 'label') return () => j.label
+      if (name.field === 'device') return () => index.devices.text(j.device)
+      if (name.field === 'stream') return () => index.streams.text(j.stream)
+      if (name.field === 'source') return () => index.sources.text(j.source)
+      const { path } = name
+      return () => toText(j.attribute(path))
+    }
+    case 'device': {
+      const { attribute } = name
+      return () => toText(deviceAttribute(j.entry, attribute))
+    }
+    case 'site': {
+      const { attribute } = name
+      return () => {
+        const id = j.entry?.site
+        if (id === undefined) return undefined
+        const site = context.site(id)
+        if (attribute === 'name') return site?.name ?? id
+        if (attribute === 'ward') return site?.ward ?? j.entry?.ward
+        return attribute === 'site' || attribute === 'id' ? id : undefined
+      }
+    }
+    case 'step': {
+      const { step, field } = name
+      return () => {
+        const captured = j.captures?.get(step)
+        if (captured === undefined) return undefined
+        if (field === 'label') return captured.label === '' ? undefined : captured.label
+        if (field === 'device') return captured.device
+        if (field.startsWith('attrs.')) return toText(capturedAttribute(captured, field.slice(6)))
+        return undefined
+      }
+    }
+    default:
+      return () => undefined
+  }
+}
+
+function capturedAttribute(captured: Captured, path: string): unknown {
+  if (captured.attrs === '') return undefined
+  let value: unknown = JSON.parse(captured.attrs)
+  for (const part of path.split('.')) {
+    if (value === null || typeof value !== 'object' || !Object.hasOwn(value, part)) return undefined
+    value = (value as Record<string, unknown>)[part]
+  }
+  return value
+}
+
+function toNumber(value: unknown): number {
+  return typeof value === 'number' ? value : typeof value === 'boolean' ? (value ? 1 : 0) : Number.NaN
+}
+
+function toText(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined
+}
+
+function scopeOf(rule: Rule, context: CallContext, scopes: Map<string, Scope>): Scope {
+  const [fixed, perMessage] = splitWhere(rule.where)
+  const signature = JSON.stringify([
+    rule.streams === null ? null : [...rule.streams].sort(),
+    rule.where === null ? null : print(rule.where),
+    rule.key,
+    rule.late,
+    rule.qualityNamed,
+  ])
+  let scope = scopes.get(signature)
+  if (scope === undefined) {
+    const { j, index } = context
+    const binder: Binder = {
+      number: (name) => {
+        if (name.of !== 'metric') return bindMessageNumber(name, context)
+        const metric = index.metrics.id(name.metric)
+        return () => {
+          const own = j.own(metric)
+          return Number.isNaN(own) ? context.newest(j.device, metric) : own
+        }
+      },
+      text: (name) => bindText(name, context),
+      call: (call) => context.placeCall(call),
+    }
+    const all = (list: readonly Expression[]): Evaluate | null => {
+      if (list.length === 0) return null
+      const closures = list.map((e) => compile(e, binder))
+      return () => {
+        for (const closure of closures) if (closure() !== 1) return 0
+        return 1
+      }
+    }
+    scope = new Scope({
+      signature,
+      streams: rule.streams === null ? null : new Set(rule.streams),
+      staticWhere: all(fixed),
+      dynamicWhere: all(perMessage),
+      key: rule.key,
+      late: rule.late,
+      allowed: rule.qualityNamed,
+      metrics: context.metrics,
+      zoneOffset: (time) => context.clock.offset(time),
+      zoneOf: context.zoneOf,
+    })
+    scopes.set(signature, scope)
+  }
+  return scope
+}
+
+/** The conjuncts of `where`: those over the registry alone, and the rest. A conjunction acts only if all are true. */
+function splitWhere(where: Expression | null): [Expression[], Expression[]] {
+  const fixed: Expression[] = []
+  const rest: Expression[] = []
+  const take = (e: Expression): void => {
+    if (e.kind === 'binary' && e.operator === 'and') {
+      take(e.left)
+      take(e.right)
+    } else (overRegistry(e) ? fixed : rest).push(e)
+  }
+  if (where !== null) take(where)
+  return [fixed, rest]
+}
+
+/** Depends on the device's registry entry alone. */
+export function overRegistry(expression: Expression): boolean {
+  let yes = true
+  walk(expression, (node) => {
+    if (node.kind === 'call') yes = false
+    if (node.kind === 'name' && node.name.of !== 'device' && node.name.of !== 'limit' && node.name.of !== 'site' && !(node.name.of === 'message' && node.name.field === 'device')) yes = false
+  })
+  return yes
+}
+
+/** Text of an expression that is equal for equal structure. */
+export function print(expression: Expression): string {
+  return JSON.stringify(expression, (key, value) => (key === 'at' ? undefined : key === 'call' ? (value as Call).signature : value))
+}
+
+export function callMetrics(call: Call): readonly string[] {
+  const more = (SIGNATURES.get(call.name) as { metrics?: readonly string[] } | undefined)?.metrics
+  return more ?? (call.metric === '' ? [] : [call.metric])
+}
+
+/** Rules whose levels an expression of this rule reads by alert(). */
+function watchedIds(rule: Rule): ReadonlySet<string> {
+  const ids = new Set<string>()
+  const look = (e: Expression): void =>
+    walk(e, (node) => {
+      if (node.kind === 'call' && (node.call.name === 'alert' || node.call.name === 'near_alert')) ids.add(String(node.call.constants['rule']))
+    })
+  for (const level of rule.levels) {
+    look(level.when)
+    if (level.clear !== null) look(level.clear)
+  }
+  for (const step of rule.sequence?.steps ?? []) look(step.when)
+  return ids
+}
+
+/** By id, but watched rules and inhibitors first. `check` refuses cycles of alert(); a cycle of inhibitors falls back to ids. */
+function judgingOrder(rules: readonly RuntimeRule[]): RuntimeRule[] {
+  const order: RuntimeRule[] = []
+  const state = new Map<RuntimeRule, 'open' | 'done'>()
+  const visit = (rule: RuntimeRule): void => {
+    if (state.has(rule)) return
+    state.set(rule, 'open')
+    for (const first of [...rule.watches, ...rule.inhibitors]) visit(first)
+    state.set(rule, 'done')
+    order.push(rule)
+  }
+  for (const rule of rules) visit(rule)
+  return order
+}
+
+function triggersOf(rule: RuntimeRule, seen: Set<RuntimeRule>): ReadonlySet<number> {
+  if (rule.metricIds.length > 0 || seen.has(rule)) return new Set(rule.metricIds)
+  seen.add(rule)
+  return new Set(rule.watches.flatMap((watched) => [...triggersOf(watched, seen)]))
+}
+
+export function levelName(index: number): (typeof LEVELS)[LevelIndex] {
+  return LEVELS[index as LevelIndex]!
+}
