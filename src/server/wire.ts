@@ -66,12 +66,11 @@ export type ClientMessage = Hello | Confirm
 
 // -- server to client
 
-/** Replaces everything that the client had. */
+/** Replaces all alerts that the client had. A heartbeat follows at once. */
 export interface Snapshot {
   readonly type: 'snapshot'
   readonly epoch: string
   readonly seq: number
-  readonly server_time: number
   readonly alerts: readonly AlertState[]
 }
 
@@ -90,6 +89,8 @@ export interface Chart {
   readonly limits: readonly { readonly name: string; readonly value: number }[]
   /** Expected interval of its samples, ms: registered, else observed; null while unknown. */
   readonly interval_ms: number | null
+  /** The client has this chart already: the columns are what is new, not the whole. */
+  readonly continues: boolean
   readonly time: readonly number[]
   readonly value: readonly (number | null)[]
 }
@@ -179,7 +180,6 @@ export interface Enrolment {
 export interface WallStatus {
   readonly name: string
   readonly address: string
-  readonly connected: number
   readonly last_paint: number | null
   readonly charts: number
   readonly dropped: number
