@@ -18,6 +18,7 @@ import { profileDevice } from './device.js'
 import { isObject, type JsonObject, parseJson } from './json.js'
 import { isName } from './names.js'
 import { withoutPersonal } from './personal.js'
+import { TIME_MAX } from './writer.js'
 
 export const native: Decoder<null> = {
   id: 'native',
@@ -133,7 +134,7 @@ function decodeObject(object: JsonObject, device: string, profile: SourceProfile
 /** Event time, ms UTC; NaN where there is none or it cannot be one (then refused). Never guessed from its size. */
 function timeOf(value: unknown, profile: SourceProfile, out: SampleWriter): number {
   if (typeof value === 'number') {
-    if (value >= 0 && value <= 8.64e15) return value
+    if (value >= 0 && value <= TIME_MAX) return value
     out.refuse('HD_DECODE_TIME', `time ${value} is not ms since 1970`)
     return Number.NaN
   }
