@@ -117,7 +117,8 @@ export class WallClient {
     if (this.#closed) return
     const message = parseMessage(text)
     if (message === null) this.#refuse('message')
-    else if (message.type === 'hello') this.#hello(message)
+    else if (message.type === 'hello' && !this.#greeted) this.#hello(message)
+    else if (message.type === 'hello') this.#refuse('second_hello')
     else if (this.#greeted) this.#confirm(message)
     else this.#refuse('no_hello')
   }
