@@ -3,7 +3,20 @@ import type { Bilingual, Level, LevelIndex } from '../../src/model/alert.js'
 /** Types of the expression language. A value that does not exist is missing, whatever its type. */
 export type ValueType = 'number' | 'duration' | 'boolean' | 'text'
 
-export type BinaryOperator = 'or' | 'and' | '==' | '!=' | '<' | '<=' | '>' | '>=' | 'in' | '+' | '-' | '*' | '/'
+export type BinaryOperator =
+  | 'or'
+  | 'and'
+  | '=='
+  | '!='
+  | '<'
+  | '<='
+  | '>'
+  | '>='
+  | 'in'
+  | '+'
+  | '-'
+  | '*'
+  | '/'
 
 /**
  * A checked expression: every node has its type, every name is resolved, every `let` is written out where it was used
@@ -15,9 +28,20 @@ export type Expression =
   | { readonly kind: 'boolean'; readonly value: boolean; readonly type: 'boolean'; readonly at: number }
   | { readonly kind: 'text'; readonly value: string; readonly type: 'text'; readonly at: number }
   /** Only at the right of `in`. */
-  | { readonly kind: 'list'; readonly items: readonly (number | string)[]; readonly type: 'number' | 'text'; readonly at: number }
+  | {
+      readonly kind: 'list'
+      readonly items: readonly (number | string)[]
+      readonly type: 'number' | 'text'
+      readonly at: number
+    }
   | { readonly kind: 'name'; readonly name: Name; readonly type: ValueType; readonly at: number }
-  | { readonly kind: 'unary'; readonly operator: '-' | 'not'; readonly operand: Expression; readonly type: ValueType; readonly at: number }
+  | {
+      readonly kind: 'unary'
+      readonly operator: '-' | 'not'
+      readonly operand: Expression
+      readonly type: ValueType
+      readonly at: number
+    }
   | {
       readonly kind: 'binary'
       readonly operator: BinaryOperator
@@ -27,15 +51,31 @@ export type Expression =
       readonly at: number
     }
   /** `if abs min max round clamp hypot` on plain values. */
-  | { readonly kind: 'scalar'; readonly name: string; readonly args: readonly Expression[]; readonly type: ValueType; readonly at: number }
-  | { readonly kind: 'call'; readonly call: Call; readonly field: string; readonly type: ValueType; readonly at: number }
+  | {
+      readonly kind: 'scalar'
+      readonly name: string
+      readonly args: readonly Expression[]
+      readonly type: ValueType
+      readonly at: number
+    }
+  | {
+      readonly kind: 'call'
+      readonly call: Call
+      readonly field: string
+      readonly type: ValueType
+      readonly at: number
+    }
 
 /** What a name means. */
 export type Name =
   /** The key's newest value of a metric (in a sequence step: the message's own). */
   | { readonly of: 'metric'; readonly metric: string }
   /** Of the message at hand: `label`, `confidence`, `lat`, `lon`, `attrs.x` (path after the dot), `time`, `device`. */
-  | { readonly of: 'message'; readonly field: 'label' | 'lat' | 'lon' | 'device' | 'stream' | 'source' | 'confidence' | 'attrs'; readonly path: string }
+  | {
+      readonly of: 'message'
+      readonly field: 'label' | 'lat' | 'lon' | 'device' | 'stream' | 'source' | 'confidence' | 'attrs'
+      readonly path: string
+    }
   /** `quality.stuck`: a mark of the message at hand. */
   | { readonly of: 'quality'; readonly bit: number }
   /** `device.kind`, any registry attribute of the message's device. */
@@ -143,6 +183,8 @@ export interface RuleTest {
   readonly name: string
   /** ms UTC. */
   readonly start: number
+  /** Stream of the fed samples; null: the rule's first, `sensor` where the rule names none. */
+  readonly stream: string | null
   /** Registry entry of the test's device (kind, limit, site …), as written. */
   readonly device: Readonly<Record<string, unknown>>
   readonly feed: readonly TestFeed[]
