@@ -169,6 +169,8 @@ export class Core {
     const files = JSON.parse(rules.text) as { file: string; text: string }[]
     const loaded = loadRules(files, { metrics: this.metrics, registry: this.registry, zones: this.zones, timezone: this.clock.zone })
     this.faults = loaded.faults
+    // All files load or none do: the running set stays.
+    if (loaded.faults.some((fault) => fault.severity === 'error')) return
     this.#swap(new RuleSet(loaded.rules, this.#context()))
   }
 

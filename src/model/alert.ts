@@ -34,7 +34,7 @@ export interface Transition {
   /** Arrival of the record that caused it, ms UTC. */
   readonly received: number
   /** When the core decided, ms UTC (replay: `received`). */
-  readonly raised: number
+  raised: number
   /** Event time of the alert's first transition. */
   readonly opened: number
   readonly title: Bilingual

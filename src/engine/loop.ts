@@ -1,0 +1,255 @@
+/**
+ * The engine's loop: the only place where a message becomes a record. Bytes in, decoded, judged, told to the wall and
+ * given to the log before the next message is looked at; acknowledged when the log has synced it.
+ *
+ *   transport ─► decode ─► record (seq) ─► core ─► wall
+ *                                            └───► log ─► durable ─► broker's acknowledgement
+ *
+ * It awaits nothing. Clock, log, wall and decoders are given, so the simulation runs this very file.
+ */
+import type { Transition } from '../model/alert.js'
+import { BOUNDS } from '../model/bounds.js'
+import { SampleBatch } from '../model/columns.js'
+import type { Decoder, RawMessage, SampleWriter, SourceProfile } from '../model/decoder.js'
+import { HaidangError } from '../model/errors.js'
+import type { Clock, IngestSink, LogPort } from '../model/ports.js'
+import type { CommandRecord, DeadLetterRecord, EngineRecord, FeedRecord, MessageRecord, TextRecord } from '../model/record.js'
+import type { SeriesIndex } from '../model/series.js'
+import type { Core } from './core.js'
+import { Deliveries, type DeliveryMode } from './deliveries.js'
+
+/** What the loop knows of one feed: how its messages are read and recognised. */
+export interface FeedSetup {
+  readonly name: string
+  readonly decoder: Decoder
+  readonly profile: SourceProfile
+  readonly delivery: DeliveryMode
+  /** `event`: a recording; `received` is the newest event time and nothing else drives its timers. */
+  readonly clock: 'arrival' | 'event'
+}
+
+/** The decoders' writer, as the loop uses it. */
+export interface Writer extends SampleWriter {
+  begin(batch: SampleBatch, profile: SourceProfile, message: RawMessage): void
+  takeBack(): void
+  readonly stream: number
+  readonly source: number
+  readonly refusals: readonly { readonly code: string; readonly what: string }[]
+}
+
+/** Who is told at once, before the sync. */
+export interface Audience {
+  alert(transition: Transition): void
+  samples(batch: SampleBatch, from: number, to: number, index: SeriesIndex): void
+  feed(name: string, state: 'up' | 'down' | 'caught_up'): void
+}
+
+export interface LoopOptions {
+  readonly core: Core
+  readonly log: LogPort
+  readonly clock: Clock
+  readonly audience: Audience
+  readonly writer: Writer
+  readonly feeds: readonly FeedSetup[]
+  /** Counters: name, label and amount; see docs/metrics. */
+  readonly count: (name: string, label: string, amount: number) => void
+}
+
+interface FeedState {
+  readonly setup: FeedSetup
+  readonly id: number
+  readonly decoderState: unknown
+  received: number
+}
+
+interface Held {
+  readonly record: EngineRecord
+  readonly durable: (() => void) | null
+}
+
+export class Loop implements IngestSink {
+  readonly core: Core
+  readonly #options: LoopOptions
+  readonly #feeds = new Map<string, FeedState>()
+  readonly #batch = new SampleBatch(4096)
+  readonly deliveries: Deliveries
+  readonly #out: Transition[] = []
+  /** Messages judged while the log was full: appended, under new numbers, when it has room. */
+  #held: Held[] = []
+  /** Last `received` of everything: arrival is wall anchor + monotonic clock, so that a wall clock that jumps moves no timer. */
+  #anchorWall: number
+  #anchorMonotonic: number
+
+  constructor(options: LoopOptions, lastReceived = Number.NEGATIVE_INFINITY, deliveries = new Deliveries()) {
+    this.#options = options
+    this.core = options.core
+    this.deliveries = deliveries
+    this.#anchorWall = Math.max(options.clock.now(), lastReceived)
+    this.#anchorMonotonic = options.clock.monotonic()
+    for (const setup of options.feeds)
+      this.#feeds.set(setup.name, {
+        setup,
+        id: this.core.index.sources.id(setup.name),
+        decoderState: setup.decoder.createState(),
+        received: lastReceived,
+      })
+  }
+
+  /** Arrival time now, ms UTC: what transports stamp messages with. */
+  now(): number {
+    return Math.floor(this.#anchorWall + this.#options.clock.monotonic() - this.#anchorMonotonic)
+  }
+
+  get held(): number {
+    return this.#held.length
+  }
+
+  message(feed: string, raw: RawMessage, identity: number, redelivered: boolean, durable: () => void): void {
+    const one = this.#feeds.get(feed)
+    if (one === undefined) throw new HaidangError('HD_INGEST_CONNECT', `feed '${feed}' is not configured`)
+    const { setup } = one
+    if (this.deliveries.isRedelivery(one.id, setup.delivery, identity, redelivered)) {
+      this.#options.count('ingest_redelivered_total', feed, 1)
+      // Its first arrival may still wait for its sync.
+      this.#afterSync(durable)
+      return
+    }
+    const batch = this.#batch
+    batch.clear()
+    let received = Math.max(raw.received, one.received)
+    const { writer } = this.#options
+    try {
+      if (raw.bytes.length > BOUNDS.message_bytes) throw new HaidangError('HD_DECODE_SIZE', `${raw.bytes.length} bytes; a message has at most ${BOUNDS.message_bytes}`)
+      writer.begin(batch, setup.profile, raw)
+      setup.decoder.decode(raw, setup.profile, writer, one.decoderState)
+    } catch (error) {
+      writer.takeBack()
+      const { code, message } = error instanceof HaidangError ? error : new HaidangError('HD_DECODE_POISON', `the decoder failed: ${(error as Error).message}`)
+      this.#deadLetter(one, raw, identity, received, code, message, durable)
+      return
+    }
+    const { refusals } = writer
+    for (const { code } of refusals) this.#options.count('ingest_refused_total', code, 1)
+    if (batch.length === 0) {
+      const first = refusals[0]
+      if (first !== undefined) this.#deadLetter(one, raw, identity, received, first.code, first.what, durable)
+      else this.#afterSync(durable)
+      return
+    }
+    if (setup.clock === 'event') {
+      let newest = Number.NEGATIVE_INFINITY
+      for (let i = 0; i < batch.length; i++) if (batch.time[i]! > newest) newest = batch.time[i]!
+      received = Math.max(newest, one.received)
+    }
+    one.received = received
+    this.deliveries.take(one.id, setup.delivery, identity, received)
+    const record: MessageRecord = {
+      kind: 'message',
+      seq: 0,
+      received,
+      feed: one.id,
+      source: writer.source,
+      stream: writer.stream,
+      identity,
+      batch,
+      from: 0,
+      to: batch.length,
+    }
+    this.#apply(record, durable)
+    this.#options.audience.samples(batch, 0, batch.length, this.core.index)
+  }
+
+  state(feed: string, state: 'up' | 'down' | 'caught_up'): void {
+    const one = this.#feeds.get(feed)
+    if (one === undefined) return
+    if (state === 'up') this.deliveries.connected(one.id, one.setup.delivery)
+    const received = one.setup.clock === 'event' ? one.received : Math.max(this.now(), one.received)
+    if (one.setup.clock !== 'event') one.received = received
+    const record: FeedRecord = { kind: 'feed', seq: 0, received, feed: one.id, state }
+    this.#apply(record, null)
+    this.#options.audience.feed(feed, state)
+  }
+
+  /** The clock's turn: fires what is due. Call it a few times a second. */
+  tick(): void {
+    this.#appendHeld()
+    const now = this.now()
+    if (this.core.nextDue < now) this.#apply({ kind: 'tick', seq: 0, received: now }, null)
+  }
+
+  /** A person's act. `durable` runs when it is in the log: only then is it answered. */
+  command(name: string, who: string, target: string, body: Readonly<Record<string, unknown>>, durable: () => void): number {
+    const record: CommandRecord = { kind: 'command', seq: 0, received: this.now(), name, who, target, body }
+    this.#apply(record, durable)
+    return record.seq
+  }
+
+  /** A configuration text comes into force. */
+  text(kind: TextRecord['kind'], hash: string, text: string, durable: (() => void) | null): void {
+    this.#apply({ kind, seq: 0, received: this.now(), hash, text }, durable)
+  }
+
+  #deadLetter(one: FeedState, raw: RawMessage, identity: number, received: number, code: string, reason: string, durable: () => void): void {
+    this.#options.count('ingest_dead_letters_total', code, 1)
+    this.deliveries.take(one.id, one.setup.delivery, identity, received)
+    const record: DeadLetterRecord = {
+      kind: 'dead_letter',
+      seq: 0,
+      received,
+      feed: one.id,
+      identity,
+      topic: raw.topic,
+      bytes: raw.bytes.subarray(0, BOUNDS.dead_letter_bytes),
+      code,
+      reason,
+    }
+    this.#apply(record, durable)
+  }
+
+  #apply(record: EngineRecord, durable: (() => void) | null): void {
+    const out = this.#out
+    out.length = 0
+    record.seq = this.core.seq + 1
+    this.core.apply(record, out)
+    for (let i = 0; i < out.length; i++) {
+      const transition = out[i]!
+      transition.raised = this.now()
+      this.#options.audience.alert(transition)
+    }
+    if (!this.#options.log.append(record, out, durable)) this.#hold(record, durable)
+  }
+
+  #hold(record: EngineRecord, durable: (() => void) | null): void {
+    this.#options.count('log_held_total', '', 1)
+    if (this.#held.length >= BOUNDS.unacknowledged) {
+      // Nothing can be promised for it; a broker that was not answered sends it again.
+      this.#options.count('log_dropped_total', '', 1)
+      return
+    }
+    this.#held.push({ record: record.kind === 'message' ? copied(record) : record, durable })
+  }
+
+  #appendHeld(): void {
+    let taken = 0
+    for (const { record, durable } of this.#held) {
+      record.seq = this.core.seq + 1
+      if (!this.#options.log.append(record, [], durable)) break
+      this.core.seq = record.seq
+      taken++
+    }
+    if (taken > 0) this.#held = this.#held.slice(taken)
+  }
+
+  #afterSync(durable: () => void): void {
+    // The log reports its own failures by not resolving; an acknowledgement that never comes is the right answer then.
+    this.#options.log.flush().then(durable, () => {})
+  }
+}
+
+function copied(record: MessageRecord): MessageRecord {
+  const { batch } = record
+  const rows = new SampleBatch(Math.max(1, record.to - record.from))
+  for (let i = record.from; i < record.to; i++)
+    rows.append(batch.series[i]!, batch.time[i]!, batch.value[i]!, batch.label[i]!, batch.lat[i]!, batch.lon[i]!, batch.quality[i]!, batch.attrs[i]!)
+  return { ...record, batch: rows, from: 0, to: rows.length }
+}
