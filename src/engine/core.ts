@@ -9,21 +9,22 @@ import { becomeUnknown, type AlertCell, type Change, createCell, end, expireTime
 import type { LevelIndex, Transition } from '../model/alert.js'
 import { LEVELS } from '../model/alert.js'
 import { BOUNDS, FUTURE_MS, LATE_MS } from '../model/bounds.js'
-import type { Fault } from '../model/errors.js'
+import { type Fault, HaidangError } from '../model/errors.js'
 import { type MetricRegistry, metricRegistry } from '../model/metrics.js'
 import { QUALITY, QUALITY_UNJUDGED } from '../model/quality.js'
-import type { CommandRecord, EngineRecord, FeedRecord, MessageRecord, TextRecord } from '../model/record.js'
+import type { CommandRecord, DeadLetterRecord, EngineRecord, FeedRecord, MessageRecord, TextRecord } from '../model/record.js'
 import { type DeviceRegistry, deviceRegistry, EMPTY_REGISTRY } from '../model/registry.js'
 import { SeriesIndex } from '../model/series.js'
 import { ZoneClock } from '../model/time.js'
 import { type Zone, zones } from '../model/zones.js'
 import { alertId, transitionOf } from './announcement.js'
 import type { CallContext } from './calls.js'
+import { Deliveries, type DeliveryMode, type SavedDeliveries } from './deliveries.js'
 import { Duplicates } from './duplicates.js'
 import { type Captured, Judgement } from './judgement.js'
 import { Places } from './places.js'
 import { type AbsentState, overRegistry, type Plan, RuleSet, type RuntimeRule } from './ruleset.js'
-import { feed, type Scope } from './scope.js'
+import { feed, type SavedScope, type Scope } from './scope.js'
 import { arrive, createSequenceState, expire, type SequenceState } from './sequence.js'
 import { type Timer, Timers } from './timers.js'
 
@@ -33,6 +34,8 @@ export interface CoreOptions {
   readonly index?: SeriesIndex
   /** How far behind its device's newest a sample may be and still be judged, by feed name; ms. */
   readonly late?: Readonly<Record<string, number>>
+  /** How redelivery is recognised, by feed name; `none` where left out. */
+  readonly delivery?: Readonly<Record<string, DeliveryMode>>
 }
 
 /** Arrival clock of one feed, and the timers that follow it. */
@@ -63,7 +66,9 @@ export class Core {
   rules: RuleSet
   faults: readonly Fault[] = []
 
+  readonly deliveries = new Deliveries()
   readonly #late: Readonly<Record<string, number>>
+  readonly #delivery: Readonly<Record<string, DeliveryMode>>
   readonly #feeds = new Map<number, Feed>()
   readonly #duplicates = new Duplicates()
   readonly #places: Places
@@ -94,6 +99,7 @@ export class Core {
     this.index = options.index ?? new SeriesIndex()
     this.clock = new ZoneClock(options.timezone ?? 'Asia/Ho_Chi_Minh')
     this.#late = options.late ?? {}
+    this.#delivery = options.delivery ?? {}
     this.#j = new Judgement(this.index, this.registry)
     this.#places = new Places(this.#j)
     this.rules = new RuleSet([], this.#context())
@@ -106,6 +112,7 @@ export class Core {
     this.#received = record.received
     switch (record.kind) {
       case 'message':
+        this.#take(record)
         this.#applyMessage(record)
         break
       case 'tick':
@@ -118,10 +125,19 @@ export class Core {
         this.#applyCommand(record)
         break
       case 'dead_letter':
+        this.#take(record)
         break
       default:
         this.#applyText(record)
     }
+  }
+
+  #take({ feed, identity, received }: MessageRecord | DeadLetterRecord): void {
+    if (identity !== 0) this.deliveries.take(feed, this.deliveryMode(feed), identity, received)
+  }
+
+  deliveryMode(feed: number): DeliveryMode {
+    return this.#delivery[this.index.sources.text(feed)] ?? 'none'
   }
 
   /** When the first timer is due that a tick at `now` could fire; Infinity where there is none. */
@@ -142,6 +158,93 @@ export class Core {
   /** Newest event time of a device's judged samples, -Infinity where it never spoke. */
   deviceNewest(device: number): number {
     return device < this.#deviceNewest.length ? this.#deviceNewest[device]! : Number.NEGATIVE_INFINITY
+  }
+
+  // ── checkpoint ────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Everything that later records depend on, as plain data (structured-clone safe). O(state). */
+  save(): CoreState {
+    const { index } = this
+    const size = index.size
+    const devices = index.devices.size
+    return {
+      format: CHECKPOINT_FORMAT,
+      seq: this.seq,
+      newestEvent: this.newestEvent,
+      counters: { ...this.counters },
+      dictionaries: [index.devices, index.metrics, index.labels, index.streams, index.sources].map((d) => d.texts()),
+      seriesDevice: Uint32Array.from({ length: size }, (_, s) => index.deviceOf(s)),
+      seriesMetric: Uint32Array.from({ length: size }, (_, s) => index.metricOf(s)),
+      newestTime: this.#newestTime.slice(0, size),
+      newestValue: this.#newestValue.slice(0, size),
+      seenTime: this.#seenTime.slice(0, size),
+      deviceNewest: this.#deviceNewest.slice(0, devices),
+      gaps: this.#gaps.slice(0, devices * GAPS),
+      gapCount: this.#gapCount.slice(0, devices),
+      duplicates: [...this.#duplicates.entries(Math.max(Number.NEGATIVE_INFINITY, ...[...this.#feeds.values()].map((f) => f.clock)))].flat(),
+      texts: this.texts,
+      feeds: [...this.#feeds].map(([id, f]) => ({ id, clock: f.clock, up: f.up, caughtUp: f.caughtUp, timers: [...f.timers.all()] })),
+      scopes: new Map([...this.rules.scopes].map(([signature, scope]) => [signature, scope.save()])),
+      rules: new Map(
+        this.rules.rules.map((rule) => [
+          rule.rule.id,
+          { cells: rule.cells, open: rule.open, absents: rule.absents, sequences: rule.sequence?.states ?? new Map() },
+        ]),
+      ),
+      places: this.#places.save(),
+      deliveries: this.deliveries.save(),
+    }
+  }
+
+  /**
+   * Puts a fresh core where `save` was taken. Throws HD_LOG_VERSION for a newer format; anything that cannot be read
+   * throws too, and the caller takes the older checkpoint.
+   */
+  load(state: CoreState): void {
+    if (state.format !== CHECKPOINT_FORMAT)
+      throw new HaidangError('HD_LOG_VERSION', `checkpoint format ${String(state.format)}; this program reads ${CHECKPOINT_FORMAT}`)
+    const { index } = this
+    for (const [i, dictionary] of [index.devices, index.metrics, index.labels, index.streams, index.sources].entries())
+      for (const text of state.dictionaries[i]!) dictionary.id(text)
+    for (let s = 0; s < state.seriesDevice.length; s++) index.series(state.seriesDevice[s]!, state.seriesMetric[s]!)
+    this.#growSeries()
+    this.#newestTime.set(state.newestTime)
+    this.#newestValue.set(state.newestValue)
+    this.#seenTime.set(state.seenTime)
+    this.#deviceNewest.set(state.deviceNewest)
+    this.#gaps.set(state.gaps)
+    this.#gapCount.set(state.gapCount)
+    const out: Transition[] = []
+    this.#out = out
+    for (const kind of ['metrics', 'registry', 'zones', 'rules'] as const) {
+      const text = state.texts[kind]
+      if (text !== undefined) this.#applyText(text)
+    }
+    for (let i = 0; i + 5 < state.duplicates.length; i += 6) {
+      const [series, time, value, label, attrs, received] = state.duplicates.slice(i, i + 6) as [number, number, number, number, number, number]
+      this.#duplicates.restore(series, time, value, label, attrs, received)
+    }
+    for (const [signature, saved] of state.scopes) this.rules.scopes.get(signature)?.load(saved)
+    for (const [id, saved] of state.rules) {
+      const rule = this.rules.byId.get(id)
+      if (rule === undefined) continue
+      for (const [key, cell] of saved.cells) rule.cells.set(key, cell)
+      for (const key of saved.open) rule.open.add(key)
+      for (const [key, absent] of saved.absents) rule.absents.set(key, absent)
+      for (const [key, sequence] of saved.sequences) rule.sequence?.states.set(key, sequence)
+    }
+    this.#places.load(state.places)
+    this.deliveries.load(state.deliveries)
+    for (const saved of state.feeds) {
+      const one = this.#feed(saved.id)
+      one.clock = saved.clock
+      one.up = saved.up
+      one.caughtUp = saved.caughtUp
+      for (const timer of saved.timers) one.timers.push(timer)
+    }
+    Object.assign(this.counters, state.counters)
+    this.newestEvent = state.newestEvent
+    this.seq = state.seq
   }
 
   // ── configuration ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -275,6 +378,7 @@ export class Core {
   #applyFeed(record: FeedRecord): void {
     const one = this.#feed(record.feed)
     if (record.state === 'up') {
+      this.deliveries.connected(record.feed, this.deliveryMode(record.feed))
       one.up = true
       one.caughtUp = false
     } else if (record.state === 'down') one.up = false
@@ -907,6 +1011,42 @@ export class Core {
     end(cell, time, reason, (change) => this.#print(rule, key, cell, change))
   }
 
+  /**
+   * Makes an alert stand as the log says it was announced: used in recovery where today's code would have decided
+   * otherwise. `undefined`: as it stood before `own`, this program's own first transition of that alert in the record.
+   */
+  adopt(own: Transition | undefined, logged: readonly Transition[]): void {
+    const any = own ?? logged[0]
+    const rule = any === undefined ? undefined : this.rules.byId.get(any.rule)
+    if (any === undefined || rule === undefined) return
+    const text = Object.values(any.key).join('\u001f')
+    const key = rule.scope.deviceKeyed ? this.index.devices.id(text) : rule.scope.keys.id(text)
+    const cell = this.#cell(rule, key)
+    if (own !== undefined) {
+      const opened = own.previous === 'none' && own.opened === own.time
+      if (opened) cell.n = Math.max(0, cell.n - 1)
+      cell.level = LEVELS.indexOf(own.previous) as LevelIndex
+      cell.beneath = cell.level
+      cell.flapping = false
+      cell.status = opened ? 'closed' : 'firing'
+    }
+    for (const line of logged) {
+      if (line.status !== 'firing' && line.status !== 'unknown' && line.status !== 'resolved') continue
+      if (cell.status === 'closed' && line.status !== 'resolved') cell.n++
+      cell.status = line.status === 'resolved' ? 'closed' : line.status
+      cell.level = LEVELS.indexOf(line.level) as LevelIndex
+      if (line.status !== 'unknown') cell.beneath = cell.level
+      cell.opened = line.opened
+      cell.flapping = line.flapping
+      cell.unconfirmed = line.unconfirmed
+      cell.seq = line.seq
+      cell.device = this.index.devices.id(line.device)
+      for (let i = 1; i <= cell.level; i++) if (Number.isNaN(cell.rose[i]!)) cell.rose[i] = line.time
+    }
+    if (cell.status === 'closed') rule.open.delete(key)
+    else rule.open.add(key)
+  }
+
   // ── people ────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #applyCommand(record: CommandRecord): void {
@@ -978,6 +1118,37 @@ export class Core {
       this.#gapCount = counts
     }
   }
+}
+
+/** Raised whenever the saved shape changes meaning: an older checkpoint is then not read, and the log is. */
+export const CHECKPOINT_FORMAT = 1
+
+export interface CoreState {
+  readonly format: number
+  readonly seq: number
+  readonly newestEvent: number
+  readonly counters: Readonly<Record<string, number>>
+  /** devices, metrics, labels, streams, sources: texts by id. */
+  readonly dictionaries: readonly (readonly string[])[]
+  readonly seriesDevice: Uint32Array
+  readonly seriesMetric: Uint32Array
+  readonly newestTime: Float64Array
+  readonly newestValue: Float64Array
+  readonly seenTime: Float64Array
+  readonly deviceNewest: Float64Array
+  readonly gaps: Float32Array
+  readonly gapCount: Uint32Array
+  /** Six numbers each, oldest first. */
+  readonly duplicates: readonly number[]
+  readonly texts: Partial<Record<TextRecord['kind'], TextRecord>>
+  readonly feeds: readonly { readonly id: number; readonly clock: number; readonly up: boolean; readonly caughtUp: boolean; readonly timers: readonly Timer[] }[]
+  readonly scopes: ReadonlyMap<string, SavedScope>
+  readonly rules: ReadonlyMap<
+    string,
+    { readonly cells: Map<number, AlertCell>; readonly open: Set<number>; readonly absents: Map<number, AbsentState>; readonly sequences: Map<number, SequenceState> }
+  >
+  readonly places: unknown
+  readonly deliveries: SavedDeliveries
 }
 
 interface Touched {

@@ -22,10 +22,28 @@ interface Taken {
   readonly received: number
 }
 
+export interface SavedDeliveries {
+  readonly sequences: readonly { readonly feed: number; readonly taken: Float64Array }[]
+  readonly recent: readonly { readonly feed: number; readonly taken: readonly Taken[] }[]
+}
+
 export class Deliveries {
   readonly #ring = new Map<number, Float64Array>()
   readonly #recent = new Map<number, Taken[]>()
   readonly #runs = new Map<number, { tail: readonly Taken[]; at: number }>()
+
+  /** Plain data for the checkpoint. */
+  save(): SavedDeliveries {
+    return {
+      sequences: [...this.#ring].map(([feed, ring]) => ({ feed, taken: ring.filter((sequence) => sequence !== 0) })),
+      recent: [...this.#recent].map(([feed, taken]) => ({ feed, taken })),
+    }
+  }
+
+  load(saved: SavedDeliveries): void {
+    for (const { feed, taken } of saved.sequences) for (const sequence of taken) this.take(feed, 'sequence', sequence, 0)
+    for (const { feed, taken } of saved.recent) this.#recent.set(feed, [...taken])
+  }
 
   /** The feed's connection is new: what comes first may be what came last. */
   connected(feed: number, mode: DeliveryMode): void {

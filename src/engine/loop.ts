@@ -16,14 +16,12 @@ import type { Clock, IngestSink, LogPort } from '../model/ports.js'
 import type { CommandRecord, DeadLetterRecord, EngineRecord, FeedRecord, MessageRecord, TextRecord } from '../model/record.js'
 import type { SeriesIndex } from '../model/series.js'
 import type { Core } from './core.js'
-import { Deliveries, type DeliveryMode } from './deliveries.js'
 
 /** What the loop knows of one feed: how its messages are read and recognised. */
 export interface FeedSetup {
   readonly name: string
   readonly decoder: Decoder
   readonly profile: SourceProfile
-  readonly delivery: DeliveryMode
   /** `event`: a recording; `received` is the newest event time and nothing else drives its timers. */
   readonly clock: 'arrival' | 'event'
 }
@@ -72,7 +70,6 @@ export class Loop implements IngestSink {
   readonly #options: LoopOptions
   readonly #feeds = new Map<string, FeedState>()
   readonly #batch = new SampleBatch(4096)
-  readonly deliveries: Deliveries
   readonly #out: Transition[] = []
   /** Messages judged while the log was full: appended, under new numbers, when it has room. */
   #held: Held[] = []
@@ -80,10 +77,10 @@ export class Loop implements IngestSink {
   #anchorWall: number
   #anchorMonotonic: number
 
-  constructor(options: LoopOptions, lastReceived = Number.NEGATIVE_INFINITY, deliveries = new Deliveries()) {
+  /** `lastReceived`: of the recovered log; arrival never goes behind it. */
+  constructor(options: LoopOptions, lastReceived = Number.NEGATIVE_INFINITY) {
     this.#options = options
     this.core = options.core
-    this.deliveries = deliveries
     this.#anchorWall = Math.max(options.clock.now(), lastReceived)
     this.#anchorMonotonic = options.clock.monotonic()
     for (const setup of options.feeds)
@@ -108,7 +105,7 @@ export class Loop implements IngestSink {
     const one = this.#feeds.get(feed)
     if (one === undefined) throw new HaidangError('HD_INGEST_CONNECT', `feed '${feed}' is not configured`)
     const { setup } = one
-    if (this.deliveries.isRedelivery(one.id, setup.delivery, identity, redelivered)) {
+    if (this.core.deliveries.isRedelivery(one.id, this.core.deliveryMode(one.id), identity, redelivered)) {
       this.#options.count('ingest_redelivered_total', feed, 1)
       // Its first arrival may still wait for its sync.
       this.#afterSync(durable)
@@ -142,7 +139,6 @@ export class Loop implements IngestSink {
       received = Math.max(newest, one.received)
     }
     one.received = received
-    this.deliveries.take(one.id, setup.delivery, identity, received)
     const record: MessageRecord = {
       kind: 'message',
       seq: 0,
@@ -162,7 +158,6 @@ export class Loop implements IngestSink {
   state(feed: string, state: 'up' | 'down' | 'caught_up'): void {
     const one = this.#feeds.get(feed)
     if (one === undefined) return
-    if (state === 'up') this.deliveries.connected(one.id, one.setup.delivery)
     const received = one.setup.clock === 'event' ? one.received : Math.max(this.now(), one.received)
     if (one.setup.clock !== 'event') one.received = received
     const record: FeedRecord = { kind: 'feed', seq: 0, received, feed: one.id, state }
@@ -191,7 +186,6 @@ export class Loop implements IngestSink {
 
   #deadLetter(one: FeedState, raw: RawMessage, identity: number, received: number, code: string, reason: string, durable: () => void): void {
     this.#options.count('ingest_dead_letters_total', code, 1)
-    this.deliveries.take(one.id, one.setup.delivery, identity, received)
     const record: DeadLetterRecord = {
       kind: 'dead_letter',
       seq: 0,

@@ -23,6 +23,10 @@ export class Places {
     const a = Math.sin(((latB - latA) * r) / 2) ** 2 + Math.cos(latA * r) * Math.cos(latB * r) * Math.sin(((lonB - lonA) * r) / 2) ** 2
     return 2 * 6_371_008.8 * Math.asin(Math.min(1, Math.sqrt(a)))
   }
+  save(): unknown {
+    return null
+  }
+  load(_state: unknown): void {}
   call(_call: Call): Evaluate {
     return () => Number.NaN
   }

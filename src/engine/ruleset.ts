@@ -354,6 +354,7 @@ export function bindText(name: Name, context: CallContext): EvaluateText {
     }
     case 'device': {
       const { attribute } = name
+      if (attribute === 'device') return () => index.devices.text(j.device)
       return () => toText(deviceAttribute(j.entry, attribute))
     }
     case 'site': {

@@ -13,6 +13,7 @@ import type { MetricRegistry } from '../model/metrics.js'
 import { deviceAttribute } from '../model/registry.js'
 import type { Judgement } from './judgement.js'
 import type { InputState, KeyState } from './key-state.js'
+import { StateBytes, StateSource } from './state-bytes.js'
 
 /** How the samples of one metric (or the verdicts of one condition) reach operators: one set of windows. */
 export interface ScopeInput {
@@ -255,6 +256,48 @@ export class Scope {
     }
   }
 
+  /** State as plain data for the checkpoint. */
+  save(): SavedScope {
+    const bytes = new StateBytes()
+    const saved = (state: KeyState): SavedState => {
+      for (const input of state.inputs) for (const window of input?.windows ?? []) window.save(bytes)
+      for (const operator of state.operators) operator?.save(bytes)
+      return {
+        key: state.key,
+        values: state.values,
+        times: state.times,
+        newest: state.newest,
+        operators: bytes.take(),
+        devices: state.devices === null ? null : [...state.devices.values()].map(saved),
+      }
+    }
+    return {
+      callIds: this.callIds,
+      metrics: [...this.metrics],
+      keys: Array.from({ length: this.keys.size }, (_, id) => this.keys.text(id)),
+      met: this.met,
+      states: [...this.states.values()].map(saved),
+    }
+  }
+
+  /** Puts back what `save` gave; false where it was another program's (other calls): then this scope begins empty. */
+  load(saved: SavedScope): boolean {
+    if (saved.callIds.join() !== this.callIds.join() || JSON.stringify(saved.metrics) !== JSON.stringify([...this.metrics])) return false
+    for (const text of saved.keys) this.keys.id(text)
+    for (const [signature, map] of saved.met) this.met.set(signature, map)
+    const fill = (state: KeyState, from: SavedState): void => {
+      state.newest = from.newest
+      state.values.set(from.values)
+      state.times.set(from.times)
+      const source = new StateSource(from.operators)
+      for (const input of state.inputs) for (const window of input?.windows ?? []) window.load(source)
+      for (const operator of state.operators) operator?.load(source)
+      for (const device of from.devices ?? []) fill(this.deviceState(state, device.key), device)
+    }
+    for (const from of saved.states) fill(this.state(from.key, this.deviceKeyed ? '' : this.keys.text(from.key)), from)
+    return true
+  }
+
   createState(key: number, text: string, perDevice: boolean): KeyState {
     const size = this.direct || perDevice ? 0 : this.metrics.size
     const state: KeyState = {
@@ -299,6 +342,23 @@ export class Scope {
     }
     return window
   }
+}
+
+interface SavedState {
+  readonly key: number
+  readonly values: Float64Array
+  readonly times: Float64Array
+  readonly newest: number
+  readonly operators: Float64Array
+  readonly devices: readonly SavedState[] | null
+}
+
+export interface SavedScope {
+  readonly callIds: readonly string[]
+  readonly metrics: readonly (readonly [metric: number, slot: number])[]
+  readonly keys: readonly string[]
+  readonly met: ReadonlyMap<string, Map<number, number>>
+  readonly states: readonly SavedState[]
 }
 
 /** A sample reaches one input: every window once, then the operators that listen themselves. */

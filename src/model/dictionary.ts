@@ -26,6 +26,11 @@ export class Dictionary {
     return this.#ids.get(text) ?? -1
   }
 
+  /** All texts by id: for checkpoints. */
+  texts(): readonly string[] {
+    return [...this.#texts]
+  }
+
   text(id: number): string {
     return this.#texts[id] ?? ''
   }
