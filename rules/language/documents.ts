@@ -31,13 +31,17 @@ export function* yamlDocuments(file: RuleFile): Generator<YamlDocument> {
     )
     return
   }
-  const starts = [0, ...Array.from(text.matchAll(/^---(?=[ \t\r\n]|$)/gm), (match) => match.index)]
-  for (const [i, base] of starts.entries()) {
+  for (const { base, text: chunk } of documentTexts(text)) {
     if (file.full) return
-    const chunk = text.slice(base, starts[i + 1] ?? text.length)
     const document = parsed(file, base, chunk)
     if (document !== null) yield document
   }
+}
+
+/** The texts between lines of `---`, each with its offset. */
+export function documentTexts(text: string): { readonly base: number; readonly text: string }[] {
+  const starts = [0, ...Array.from(text.matchAll(/^---(?=[ \t\r\n]|$)/gm), (match) => match.index)]
+  return starts.map((base, i) => ({ base, text: text.slice(base, starts[i + 1] ?? text.length) }))
 }
 
 function parsed(file: RuleFile, base: number, text: string): YamlDocument | null {

@@ -11,8 +11,8 @@ export interface RuleFacts {
 
 /**
  * Facts of a rule from what decides it (where, levels, steps, and the lets they use). `metrics` are in order of first
- * appearance. A rule that names no metric at all (`alert('x') > 2`, `quality.bad`) is judged by every message of its
- * streams: there is nothing else that could judge it.
+ * appearance. A rule that names no metric and watches no other rule (`quality.bad`, `hour > 22`) is judged by every
+ * message of its streams: there is nothing else that could judge it.
  */
 export function ruleFacts(
   rule: Pick<Rule, 'where' | 'levels' | 'sequence' | 'key'>,
@@ -20,6 +20,7 @@ export function ruleFacts(
 ): RuleFacts {
   const metrics = new Set<string>()
   let readsMessage = rule.key.includes('zone')
+  let watches = false
   let qualityNamed = 0
   const visit = (node: Expression): void => {
     if (node.kind === 'name') {
@@ -40,6 +41,7 @@ export function ruleFacts(
       const { call } = node
       const signature = signatures.get(call.name)
       if (call.metric !== '') metrics.add(call.metric)
+      if (signature?.family === 'alert') watches = true
       for (const metric of signature?.metrics ?? []) metrics.add(metric)
       if (signature?.family === 'place' || call.name === 'near_alert') readsMessage = true
       if (
@@ -51,5 +53,9 @@ export function ruleFacts(
     }
   }
   for (const expression of decidingExpressions(rule)) walk(expression, visit)
-  return { metrics: [...metrics], readsMessage: readsMessage || metrics.size === 0, qualityNamed }
+  return {
+    metrics: [...metrics],
+    readsMessage: readsMessage || (metrics.size === 0 && !watches),
+    qualityNamed,
+  }
 }

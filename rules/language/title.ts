@@ -1,6 +1,6 @@
 import type { Bilingual } from '../../src/model/alert.js'
 import type { MetricRegistry } from '../../src/model/metrics.js'
-import type { Expression, TitlePart } from './ast.js'
+import type { Expression, TitlePart, ValueType } from './ast.js'
 import type { ExpressionFault } from './lexer.js'
 
 /** The wall's line, in characters as rendered (WALL.md: a title line holds about 36). */
@@ -98,7 +98,8 @@ const YES_NO: Readonly<Record<keyof Bilingual, readonly [string, string]>> = {
  * "1 h 20 min", missing as "–", infinite as "∞". The decimal point is a point in both languages: a title is also read by
  * machines (CAP, syslog); the wall writes its own numbers with a comma.
  *
- * @param evaluate value of an expression at the transition, undefined or NaN where missing (durations in ms)
+ * @param evaluate value of an expression at the transition, undefined or NaN where missing; durations in ms, booleans
+ *   also as 1 and 0
  */
 export function renderTitle(
   parts: readonly TitlePart[],
@@ -112,7 +113,7 @@ export function renderTitle(
     else
       out += printValue(
         evaluate(part.expression),
-        part.expression.type === 'duration',
+        part.expression.type,
         decimalsOf(part.metric, metrics),
         lang,
       )
@@ -139,19 +140,19 @@ function decimalsOf(metric: string, metrics: MetricRegistry): number | null {
   return metric === '' ? null : (metrics.get(metric)?.decimals ?? null)
 }
 
-/** `decimals` null: two at most, trailing zeros left out. */
+/** One value for people; `decimals` null: two at most, trailing zeros left out. */
 export function printValue(
   value: number | string | boolean | undefined,
-  duration: boolean,
+  type: ValueType,
   decimals: number | null,
   lang: keyof Bilingual,
 ): string {
   if (value === undefined) return '–'
   if (typeof value === 'string') return value === '' ? '–' : value
-  if (typeof value === 'boolean') return YES_NO[lang][value ? 1 : 0]
   if (Number.isNaN(value)) return '–'
+  if (type === 'boolean' || typeof value === 'boolean') return YES_NO[lang][value ? 1 : 0]
   if (!Number.isFinite(value)) return value < 0 ? '-∞' : '∞'
-  if (duration) return printSpan(value)
+  if (type === 'duration') return printSpan(value)
   const text =
     decimals === null
       ? String(Math.round(value * 100) / 100)
