@@ -35,7 +35,7 @@ export class Extreme implements Tracker {
     const v = value * this.#side
     let at = this.#tail
     // A sample out of order comes before those later than it; the next of them beats it or it stands.
-    if (after === after) {
+    if (!Number.isNaN(after)) {
       while (at > this.#head && this.#deque[at - 2]! > time) at -= 2
       if (at < this.#tail && this.#deque[at + 1]! >= v) return
     }
@@ -115,7 +115,9 @@ class Extent extends OnWindow {
     this.#min = this.window.track('min', makeMin)
   }
   protected value(range: Range, time: number): number {
-    return this.window.content(this.#max, range, time).value - this.window.content(this.#min, range, time).value
+    return (
+      this.window.content(this.#max, range, time).value - this.window.content(this.#min, range, time).value
+    )
   }
 }
 

@@ -1,10 +1,10 @@
-import type { Constants, OperatorContext, OperatorKind } from './operator.js'
 import { OnWindow, OnWindowAtOnce } from './on-window.js'
+import type { Constants, OperatorContext, OperatorKind } from './operator.js'
 import { PANE, type Panes } from './panes.js'
 import { CONDITION, setSignature, signature, WARMUP, WINDOW } from './signatures.js'
 import { centred, Sum } from './sum.js'
 import type { Tracker } from './tracker.js'
-import type { Range } from './window.js'
+import type { Range, SampleWindow } from './window.js'
 
 /**
  * count sum avg stddev var, and count_if share over a condition's 1 and 0. Population spread:
@@ -78,6 +78,14 @@ export class Squares implements Tracker {
 const makeTotal = (): Total => new Total()
 const makeSquares = (): Squares => new Squares()
 
+export function trackTotal(window: SampleWindow): Total {
+  return window.track('total', makeTotal)
+}
+
+export function trackSquares(window: SampleWindow): Squares {
+  return window.track('squares', makeSquares)
+}
+
 class Count extends OnWindowAtOnce {
   protected value(): number {
     return this.window.count
@@ -88,7 +96,7 @@ class Summed extends OnWindowAtOnce {
   readonly #total: Total
   constructor(constants: Constants, context: OperatorContext) {
     super(constants, context)
-    this.#total = this.window.track('total', makeTotal)
+    this.#total = trackTotal(this.window)
   }
   protected value(range: Range, time: number): number {
     return this.window.content(this.#total, range, time).sum.value
@@ -99,7 +107,7 @@ class Average extends OnWindow {
   readonly #total: Total
   constructor(constants: Constants, context: OperatorContext) {
     super(constants, context)
-    this.#total = this.window.track('total', makeTotal)
+    this.#total = trackTotal(this.window)
   }
   protected value(range: Range, time: number): number {
     return this.window.content(this.#total, range, time).sum.value / this.window.count
@@ -111,7 +119,7 @@ class Spread extends OnWindow {
   readonly #rooted: boolean
   constructor(constants: Constants, context: OperatorContext, rooted: boolean) {
     super(constants, context)
-    this.#squares = this.window.track('squares', makeSquares)
+    this.#squares = trackSquares(this.window)
     this.#rooted = rooted
   }
   protected value(range: Range, time: number): number {

@@ -1,3 +1,4 @@
+import type { Zone } from '../../src/model/zones.js'
 import type { ValueType } from '../language/ast.js'
 import type { SampleWindow } from './window.js'
 
@@ -76,9 +77,10 @@ export interface Operator {
   /**
    * A sample that the rule's scope accepted, in order of arrival (its time may be up to `late` behind). For `condition`
    * operators `value` is 1 or 0 (a missing condition is not pushed), for `distinct` an interned id. Left out where the
-   * operator lives on its window alone.
+   * operator lives on its window alone. `input` is the place of the metric in the signature's `metrics`, 0 where there is
+   * one input. The shared windows of this input have taken the sample before.
    */
-  push?(time: number, value: number): void
+  push?(time: number, value: number, input?: number): void
   /**
    * Result at a judgement with event time `time` (windows cover (time − w, time]); NaN is missing. `field` is '' or one
    * of `fields`; `x` is the one dynamic argument (`limit` of time_to), NaN where there is none.
@@ -92,6 +94,31 @@ export interface Operator {
 export interface OperatorKind {
   readonly signature: Signature
   create(constants: Constants, context: OperatorContext): Operator
+}
+
+/** State of one `place` function for one device. */
+export interface PlaceOperator {
+  /** The position of a message of the device in degrees, its own or else the registry's, before `read` at that message. */
+  place(time: number, lat: number, lon: number): void
+  /**
+   * Result at the message of event time `time`; NaN is missing: also where that message brought no position. `route` is
+   * the zone that the one dynamic argument names (off_route), undefined where there is none.
+   */
+  read(time: number, route: Zone | undefined): number
+  save(out: StateWriter): void
+  load(input: StateReader): void
+}
+
+export interface PlaceContext {
+  /** As in OperatorContext. */
+  readonly late: number
+  /** The zones in force, by name. */
+  readonly zones: ReadonlyMap<string, Zone>
+}
+
+export interface PlaceKind {
+  readonly signature: Signature
+  create(constants: Constants, context: PlaceContext): PlaceOperator
 }
 
 /** Checkpoint bytes of one state: numbers in order; the reader reads them in the same order. */

@@ -245,7 +245,7 @@ export class Sketch {
   deviation(centre: number): number {
     const found: [number, number][] = []
     for (let bin = this.#low; bin <= this.#high; bin++)
-      if (this.#total[bin]! > 0) found.push([Math.abs(valueOf(bin) - centre), this.#total[bin]!])
+      if (this.#total[bin]! > 0) found.push([Math.abs(valueIn(bin) - centre), this.#total[bin]!])
     found.sort((a, b) => a[0] - b[0])
     const middle = (this.count - 1) / 2
     let seen = 0
@@ -290,7 +290,7 @@ export class Sketch {
     let seen = 0
     for (let bin = this.#low; bin <= this.#high; bin++) {
       seen += this.#total[bin]!
-      if (seen > rank) return valueOf(bin)
+      if (seen > rank) return valueIn(bin)
     }
     return Number.NaN
   }
@@ -303,7 +303,7 @@ function binOf(value: number): number {
   return value > 0 ? SIDE + step : SIDE - step
 }
 
-function valueOf(bin: number): number {
+function valueIn(bin: number): number {
   if (bin === SIDE) return 0
   const size = SMALLEST * Math.exp((Math.abs(bin - SIDE) - 0.5) * GAMMA_LOG)
   return bin > SIDE ? size : -size

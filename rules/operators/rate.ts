@@ -19,14 +19,14 @@ class Rises implements Tracker {
   #last = Number.NaN
 
   add(_time: number, value: number, before: number, after: number): void {
-    if (before === before) this.sum.add(rise(before, value))
-    if (after === after) {
+    if (!Number.isNaN(before)) this.sum.add(rise(before, value))
+    if (!Number.isNaN(after)) {
       this.sum.add(rise(value, after))
-      if (before === before) this.sum.add(-rise(before, after))
+      if (!Number.isNaN(before)) this.sum.add(-rise(before, after))
     }
   }
   evict(_time: number, value: number, after: number): void {
-    if (after === after) this.sum.add(-rise(value, after))
+    if (!Number.isNaN(after)) this.sum.add(-rise(value, after))
     else this.sum.clear()
   }
   clear(): void {
@@ -37,7 +37,7 @@ class Rises implements Tracker {
   }
   addPane(panes: Panes, offset: number): void {
     const c = panes.columns
-    if (this.#last === this.#last) this.sum.add(rise(this.#last, c[offset + PANE.firstValue]!))
+    if (!Number.isNaN(this.#last)) this.sum.add(rise(this.#last, c[offset + PANE.firstValue]!))
     this.sum.add(c[offset + PANE.rises]!)
     this.#last = c[offset + PANE.lastValue]!
   }

@@ -76,6 +76,7 @@ export class SampleWindow {
   readonly #others: (Tracker | null)[] = []
   #otherTime = Number.NaN
   #otherVersion = -1
+  readonly #shared = new Map<string, unknown>()
   #resting = false
   #evicted = 0
 
@@ -135,6 +136,16 @@ export class SampleWindow {
     if (!this.#resting) this.#fill(tracker, this.#start, this.#size)
     this.#panesWhereNeeded()
     return tracker
+  }
+
+  /** One structure of that name for all operators of this window that read it by themselves (a trend line). */
+  shared<T>(name: string, make: (window: SampleWindow) => T): T {
+    let known = this.#shared.get(name)
+    if (known === undefined) {
+      known = make(this)
+      this.#shared.set(name, known)
+    }
+    return known as T
   }
 
   /** Asks for panes from more than `samples` in the range on (trend lines take their points from them). */

@@ -1,0 +1,139 @@
+import { constant } from './on-window.js'
+import type {
+  Constants,
+  Operator,
+  OperatorContext,
+  OperatorKind,
+  StateReader,
+  StateWriter,
+} from './operator.js'
+import { Recent } from './recent.js'
+import { medianOf } from './select.js'
+import { METRIC, MIN_SPREAD, signature, WINDOW } from './signatures.js'
+
+/**
+ * spike(m): one sample far off that the next does not confirm. It is known when the next sample is back: true at that
+ * one. Far off: further from the median of the eight samples before it than 8 × their spread (1.4826 × MAD), than
+ * `min=`, and than 0.5 % of the metric's possible range (so that the last digit of a calm sensor is no spike); back: at
+ * most a quarter as far off, or within that bound. A step is none, nor are two samples off in a row. Missing with fewer
+ * than four samples before. A sample out of order is put in its place among the last 16. O(1), 10 values sorted only when
+ * the sample before stands out.
+ */
+const BEFORE = 8
+const BEFORE_MIN = 4
+const FAR = 8
+const BACK = 0.25
+const X = 1
+const SCRATCH = new Float64Array(BEFORE)
+
+class Spike implements Operator {
+  readonly #floor: number
+  readonly #recent = new Recent(2)
+
+  constructor(constants: Constants, context: OperatorContext) {
+    const possible = context.metricMax - context.metricMin
+    this.#floor = Math.max(constant(constants, 'min', 0), Number.isFinite(possible) ? 0.005 * possible : 0)
+  }
+
+  push(time: number, value: number): void {
+    const at = this.#recent.insert(time)
+    if (at >= 0) this.#recent.set(at, X, value)
+  }
+
+  read(time: number): number {
+    const recent = this.#recent
+    const at = recent.at(time)
+    const n = Math.min(BEFORE, at - 1)
+    if (n < BEFORE_MIN) return Number.NaN
+    const suspect = recent.get(at - 1, X)
+    const now = recent.get(at, X)
+    // Both neighbours lie on the same side of a spike, further than the smallest bound: nearly always they do not.
+    const before = recent.get(at - 2, X)
+    if ((suspect - before) * (suspect - now) <= 0) return 0
+    for (let i = 0; i < n; i++) SCRATCH[i] = recent.get(at - 2 - i, X)
+    const centre = medianOf(SCRATCH, n)
+    const off = Math.abs(suspect - centre)
+    if (off <= this.#floor) return 0
+    for (let i = 0; i < n; i++) SCRATCH[i] = Math.abs(recent.get(at - 2 - i, X) - centre)
+    const bound = Math.max(this.#floor, FAR * 1.4826 * medianOf(SCRATCH, n))
+    if (off <= bound) return 0
+    return Math.abs(now - centre) <= Math.max(bound, BACK * off) && Math.abs(now - suspect) > bound ? 1 : 0
+  }
+
+  save(out: StateWriter): void {
+    this.#recent.save(out)
+  }
+  load(input: StateReader): void {
+    this.#recent.load(input)
+  }
+}
+
+/**
+ * stuck(m, w): at least three samples over at least w, all equal, the newest among them. False while what was seen is
+ * shorter than w; missing before the first sample. A late sample of another value breaks the run at its time: the run
+ * then counts from the newest sample alone. O(1), 32 B.
+ */
+class Stuck implements Operator {
+  readonly #w: number
+  #value = Number.NaN
+  #since = Number.NaN
+  #newest = Number.NEGATIVE_INFINITY
+  #samples = 0
+
+  constructor(constants: Constants) {
+    this.#w = constant(constants, 'w', 0)
+  }
+
+  push(time: number, value: number): void {
+    if (time < this.#newest) {
+      if (value === this.#value) {
+        if (time >= this.#since) this.#samples++
+      } else if (time >= this.#since) {
+        this.#since = this.#newest
+        this.#samples = 1
+      }
+      return
+    }
+    if (value === this.#value) this.#samples++
+    else {
+      this.#value = value
+      this.#since = time
+      this.#samples = 1
+    }
+    this.#newest = time
+  }
+
+  read(time: number): number {
+    if (this.#samples === 0) return Number.NaN
+    return this.#samples >= 3 && Math.min(time, this.#newest) - this.#since >= this.#w ? 1 : 0
+  }
+
+  save(out: StateWriter): void {
+    out.number(this.#value)
+    out.number(this.#since)
+    out.number(this.#newest)
+    out.number(this.#samples)
+  }
+  load(input: StateReader): void {
+    this.#value = input.number()
+    this.#since = input.number()
+    this.#newest = input.number()
+    this.#samples = input.number()
+  }
+}
+
+export const spike: OperatorKind = {
+  signature: signature(
+    'spike',
+    'succession',
+    [METRIC, MIN_SPREAD],
+    'boolean',
+    'O(1)',
+    '16 B a sample for the last 16',
+  ),
+  create: (constants, context) => new Spike(constants, context),
+}
+export const stuck: OperatorKind = {
+  signature: signature('stuck', 'succession', [METRIC, WINDOW], 'boolean', 'O(1)', '32 B'),
+  create: (constants) => new Stuck(constants),
+}
