@@ -91,7 +91,7 @@ function input(file: string, io: Io): Readable {
   const raw = file === '-' ? io.stdin : createReadStream(file)
   if (!file.endsWith('.gz')) return raw
   const unzipped = createGunzip()
-  raw.on('error', (error) => unzipped.destroy(error))
+  raw.on('error', (error: Error) => unzipped.destroy(error))
   return raw.pipe(unzipped)
 }
 
@@ -121,14 +121,12 @@ export class SampleLines {
   refusedCount = 0
   #line = 0
   #seq: number
-  readonly #core: Core
   readonly #event: boolean
   readonly #batch = new SampleBatch(64)
   readonly #writer: MessageWriter
   readonly #feed: number
 
   constructor(core: Core, event: boolean) {
-    this.#core = core
     this.#event = event
     this.#seq = 0
     this.#writer = new MessageWriter(core.index)

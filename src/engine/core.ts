@@ -261,7 +261,7 @@ export class Core {
         this.#j.registry = this.registry
         break
       case 'zones':
-        this.zones = zones(record.text)
+        this.zones = record.text.trim() === '' ? new Map() : zones(record.text)
         break
       case 'rules':
         break
@@ -862,7 +862,9 @@ export class Core {
       sequence.states.set(key, state)
     }
     if (j.windowless) return
-    const at = arrive(state, rule.rule.sequence!, { time, fits, captured: this.#capture() }, Math.max(newest, time), rule.scope.late, sequence.capturing, this.#fitsWith(rule))
+    const captured = this.#capture()
+    j.liveHit = captured
+    const at = arrive(state, rule.rule.sequence!, { time, fits, captured }, Math.max(newest, time), rule.scope.late, sequence.capturing, this.#fitsWith(rule))
     this.#matched(rule, key, state, cell, at)
     this.#armSequence(rule, key, state)
   }
@@ -912,10 +914,12 @@ export class Core {
 
   #fitsWith(rule: RuntimeRule): (hit: { captured: Captured; time: number }, step: number, captures: ReadonlyMap<string, Captured>) => boolean {
     const j = this.#j
-    return (_hit, step, captures) => {
+    return (hit, step, captures) => {
       const before = j.captures
       j.captures = captures
+      j.hit = hit.captured
       const yes = rule.sequence!.steps[step]!.when() === 1
+      j.hit = null
       j.captures = before
       return yes
     }

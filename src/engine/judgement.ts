@@ -35,6 +35,9 @@ export class Judgement {
   other = 0
   /** A sequence step's captured samples, by step name. */
   captures: ReadonlyMap<string, Captured> | null = null
+  /** The sample a capturing step is decided for, and the one that has just arrived. */
+  hit: Captured | null = null
+  liveHit: Captured | null = null
 
   constructor(index: SeriesIndex, registry: DeviceRegistry) {
     this.index = index

@@ -178,6 +178,25 @@ function bindRule(rule: Rule, context: CallContext, scopes: Map<string, Scope>, 
     text: (name) => bindText(name, context),
     call: (call, field) => bindCall(call, field, scope, trigger, binder, judged, context, byId),
   }
+  // A step that uses captured samples is decided again for hits that came earlier: with what those hits brought.
+  const stepBinder: Binder = {
+    number: (name) => {
+      const live = binder.number(name)
+      if (name.of !== 'metric' && name.of !== 'message') return live
+      const field = name.of === 'metric' ? name.metric : name.field === 'attrs' ? `attrs.${name.path}` : name.field
+      return () => (j.hit === null ? live() : capturedNumber(j.hit, field))
+    },
+    text: (name) => {
+      const live = binder.text(name)
+      if (name.of !== 'message') return live
+      const field = name.field === 'attrs' ? `attrs.${name.path}` : name.field
+      return () => (j.hit === null ? live() : capturedText(j.hit, field))
+    },
+    call: (call, field) => {
+      const live = binder.call(call, field)
+      return () => (j.hit === null || j.hit === j.liveHit ? live() : Number.NaN)
+    },
+  }
   const expressions = new Map<Expression, Evaluate | EvaluateText>()
   const parts: TitlePart[] = [...rule.title.en, ...rule.title.vi, ...rule.short.en, ...rule.short.vi]
   for (const part of parts)
@@ -223,7 +242,7 @@ function bindRule(rule: Rule, context: CallContext, scopes: Map<string, Scope>, 
               })
               return {
                 streams: step.streams === null ? null : new Set(step.streams),
-                when: compile(step.when, binder),
+                when: compile(step.when, stepBinder),
                 metrics,
                 readsMessage: readsMessage || metrics.size === 0,
               }
@@ -301,7 +320,7 @@ export function bindMessageNumber(name: Name, context: CallContext): Evaluate {
     }
     case 'quality': {
       const { bit } = name
-      return () => (j.quality & bit ? 1 : 0)
+      return () => (j.quality & (1 << bit) ? 1 : 0)
     }
     case 'device': {
       const { attribute } = name
@@ -321,12 +340,7 @@ export function bindMessageNumber(name: Name, context: CallContext): Evaluate {
       const { step, field } = name
       return () => {
         const captured = j.captures?.get(step)
-        if (captured === undefined) return Number.NaN
-        if (field === 'lat') return captured.lat
-        if (field === 'lon') return captured.lon
-        if (field === 'time') return captured.time
-        if (field.startsWith('attrs.')) return toNumber(capturedAttribute(captured, field.slice(6)))
-        return captured.values[field] ?? Number.NaN
+        return captured === undefined ? Number.NaN : capturedNumber(captured, field)
       }
     }
     case 'site': {
@@ -372,16 +386,26 @@ export function bindText(name: Name, context: CallContext): EvaluateText {
       const { step, field } = name
       return () => {
         const captured = j.captures?.get(step)
-        if (captured === undefined) return undefined
-        if (field === 'label') return captured.label === '' ? undefined : captured.label
-        if (field === 'device') return captured.device
-        if (field.startsWith('attrs.')) return toText(capturedAttribute(captured, field.slice(6)))
-        return undefined
+        return captured === undefined ? undefined : capturedText(captured, field)
       }
     }
     default:
       return () => undefined
   }
+}
+
+function capturedNumber(captured: Captured, field: string): number {
+  if (field === 'lat') return captured.lat
+  if (field === 'lon') return captured.lon
+  if (field === 'time') return captured.time
+  if (field.startsWith('attrs.')) return toNumber(capturedAttribute(captured, field.slice(6)))
+  return captured.values[field] ?? Number.NaN
+}
+
+function capturedText(captured: Captured, field: string): string | undefined {
+  if (field === 'label') return captured.label === '' ? undefined : captured.label
+  if (field === 'device') return captured.device
+  return field.startsWith('attrs.') ? toText(capturedAttribute(captured, field.slice(6))) : undefined
 }
 
 function capturedAttribute(captured: Captured, path: string): unknown {
