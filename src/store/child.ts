@@ -32,8 +32,10 @@ export interface ChildOptions {
   onState?(state: 'up' | 'down', pid: number | undefined, reason: string): void
 }
 
-/** A restart right away, then ever later: a store that dies at once must not eat a core. */
-const BACKOFF_MS = [0, 250, 500, 1000, 2000, 5000, 10_000]
+/** After a death in service: soon (the door must be back within 2 s), but not in a loop that eats a core. */
+const BACKOFF_SERVING_MS = [0, 250, 500, 1000]
+/** After a death before its database was open: what stops it will not be gone at once. */
+const BACKOFF_STARTING_MS = [250, 500, 1000, 2000, 5000, 10_000]
 /** Up this long: the next death counts as the first. */
 const STABLE_MS = 30_000
 /** A close that takes longer is ended: the data is safe against that, a hanging shutdown is not. */
@@ -127,6 +129,7 @@ export class StoreChild {
     })
     this.#process = child
     const startedAt = performance.now()
+    let served = false
     const ready = new Promise<void>((resolve, reject) => {
       const late = setTimeout(() => {
         reject(
@@ -140,6 +143,7 @@ export class StoreChild {
       child.on('message', (message: StoreMessage) => {
         if (message.type === 'ready') {
           clearTimeout(late)
+          served = true
           resolve()
           this.#options.onState?.('up', child.pid, '')
           if (this.#door !== undefined) this.#send(this.#door)
@@ -155,7 +159,7 @@ export class StoreChild {
         clearTimeout(late)
         const reason = `the store process ended (${signal ?? `exit code ${code}`})`
         reject(new HaidangError('HD_STORE_CONNECT', reason, { retryable: true }))
-        this.#died(child, performance.now() - startedAt, reason)
+        this.#died(child, served, performance.now() - startedAt, reason)
       })
       child.once('error', (cause) =>
         reject(
@@ -175,12 +179,13 @@ export class StoreChild {
     return ready
   }
 
-  #died(child: ChildProcess, aliveMs: number, reason: string): void {
+  #died(child: ChildProcess, served: boolean, aliveMs: number, reason: string): void {
     if (child !== this.#process) return
     this.#options.onState?.('down', undefined, reason)
     if (this.#closing) return
     if (aliveMs > STABLE_MS) this.#deaths = 0
-    const wait = BACKOFF_MS[Math.min(this.#deaths++, BACKOFF_MS.length - 1)]!
+    const backoff = served ? BACKOFF_SERVING_MS : BACKOFF_STARTING_MS
+    const wait = backoff[Math.min(this.#deaths++, backoff.length - 1)]!
     this.#timer = setTimeout(() => {
       this.#ready = rm(this.socket, { force: true }).then(() => this.#start())
       // A failed restart is met by the exit that follows it.
