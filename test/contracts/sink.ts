@@ -72,12 +72,13 @@ export async function sinkContract(t: Test, kind: string, make: () => Promise<Re
     async (t) => {
       const receiver = await make()
       const sink = receiver.sink()
-      const before = receiver.connections()
-      t.equal(before, 0)
+      t.equal(await receiver.connections(), 0)
       await sink.open()
       const transition = sampleTransition(812)
       t.equal(await attempt(sink, transition), 'ok')
+      t.ok((await receiver.connections()) > 0)
       await sink.close()
+      await receiver.settled()
       t.same(receiver.received, [{ key: 'a_9f31c2:812:firing:high', transition }])
       await receiver.stop()
     },
