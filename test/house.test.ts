@@ -31,6 +31,11 @@ t.test('types are right under the strictest flags', async (t) => tool(t, 'tsc', 
 t.test('lint and format are clean', async (t) => tool(t, 'biome', 'check', '.'))
 t.test('no dead code, no unlisted dependency', async (t) => tool(t, 'knip'))
 
+t.test('package-lock.json names the packages of every platform, without which npm ci fails', async (t) => {
+  const { status, output } = run(process.execPath, ['scripts/complete-lock.mjs', '--check'])
+  t.equal(status, 0, `${output}to mend it: node scripts/complete-lock.mjs`)
+})
+
 t.test('docs/errors.md has a row for every error code and no other', async (t) => {
   const text = readFileSync(path.join(ROOT, 'docs/errors.md'), 'utf8')
   const rows = [...text.matchAll(/^\| `(HD_[A-Z0-9_]+)` \|/gm)].map((m) => m[1]!)
