@@ -3,13 +3,14 @@
  * newest values, functions of other rules' levels.
  */
 import type { Call, Name } from '../../rules/language/ast.js'
-import { type Binder, compile, type Evaluate } from '../../rules/language/compile.js'
-import { OPERATORS, SIGNATURES } from '../../rules/operators/index.js'
+import { type Binder, compile, compileText, type Evaluate, type EvaluateText } from '../../rules/language/compile.js'
+import { PLACE_OPERATORS, SIGNATURES } from '../../rules/operators/index.js'
 import type { AlertCell } from '../alerts/lifecycle.js'
 import type { MetricRegistry } from '../model/metrics.js'
 import { deviceAttribute, type Site } from '../model/registry.js'
 import type { SeriesIndex } from '../model/series.js'
 import type { ZoneClock } from '../model/time.js'
+import type { Zone } from '../model/zones.js'
 import type { Judgement } from './judgement.js'
 import { bindMessageNumber, bindText, callMetrics, type RuntimeRule } from './ruleset.js'
 import type { Scope, ZoneOf } from './scope.js'
@@ -33,8 +34,11 @@ export interface CallContext {
   neighbours(device: number, k: number, radius: number, accept: (device: number) => boolean): readonly number[]
   /** Great-circle metres. */
   distance(latA: number, lonA: number, latB: number, lonB: number): number
-  /** A function of positions and zones; its per-device state is fed by every judged message. */
+  /** Place functions inside `where`: without history. */
   placeCall(call: Call): Evaluate
+  gapToNext(route: EvaluateText): Evaluate
+  zone(name: string | undefined): Zone | undefined
+  zones(): ReadonlyMap<string, Zone>
   /** Alerts of shadow rules are not seen outside shadow rules. */
   readonly judging: { shadow: boolean }
 }
@@ -60,8 +64,13 @@ export function bindCall(
       return bindRegistryCall(call, scope, judged, binder, context)
     case 'alert':
       return call.name === 'alert' ? bindAlert(call, scope, context, byId) : bindNearAlert(call, context, byId)
-    case 'place':
-      if (!OPERATORS.has(call.name)) return context.placeCall(call)
+    case 'place': {
+      const dynamic = call.dynamic['route']
+      const route = dynamic === undefined ? null : compileText(dynamic, binder)
+      if (!PLACE_OPERATORS.has(call.name)) return context.gapToNext(route ?? (() => undefined))
+      const { slot, perDevice } = scope.callSlot(call, [], trigger)
+      return () => (perDevice ? j.deviceState : j.state).places[slot]!.read(j.time, context.zone(route?.()))
+    }
   }
   const scopeCall = scope.callSlot(call, callMetrics(call).map((metric) => index.metrics.id(metric)), trigger)
   const { slot } = scopeCall

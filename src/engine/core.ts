@@ -333,6 +333,9 @@ export class Core {
       neighbours: (device, k, radius, accept) => this.#places.neighbours(device, k, radius, accept),
       distance: (latA, lonA, latB, lonB) => this.#places.distance(latA, lonA, latB, lonB),
       placeCall: (call) => this.#places.call(call),
+      gapToNext: (route) => this.#places.gapToNext(route),
+      zone: (name) => this.#places.zone(name),
+      zones: () => this.zones,
     }
   }
 
@@ -517,6 +520,7 @@ export class Core {
       quality |= QUALITY.late
       this.counters.late++
     }
+    if (this.#places.follows && !Number.isNaN(batch.lat[i]!)) this.#places.fix(device, time, batch.lat[i]!, batch.lon[i]!)
     const label = batch.label[i]!
     const attrs = batch.attrs[i]!
     if (time <= this.#seenTime[series]! && this.#duplicates.has(series, batch.time[i]!, value, label, attrs, received)) {
@@ -706,6 +710,7 @@ export class Core {
     j.windowless = time < newest - scope.late
     this.#judging.shadow = rule.rule.mode === 'shadow'
     if (rule.rule.absent !== null && !j.behind) this.#present(rule, key, time)
+    if (scope.placeSlots.length > 0) this.#place(scope, time)
     if (rule.judged.length > 0 && !j.windowless) this.#feedJudged(rule, time)
     const cell = rule.cells.get(key)
     if (rule.sequence !== null) this.#stepSequence(rule, key, time, newest)
@@ -725,6 +730,17 @@ export class Core {
       if (series >= 0 && this.#newestTime[series]! > newest) newest = this.#newestTime[series]!
     }
     return newest
+  }
+
+  /** The message's position reaches the place functions of its scope, once. */
+  #place(scope: Scope, time: number): void {
+    const j = this.#j
+    const state = j.deviceState
+    if (state.placeStamp === this.#stamp) return
+    state.placeStamp = this.#stamp
+    const { lat, lon } = j
+    if (Number.isNaN(lat) || Number.isNaN(lon)) return
+    for (const slot of scope.placeSlots) state.places[slot]?.place(time, lat, lon)
   }
 
   #feedJudged(rule: RuntimeRule, time: number): void {

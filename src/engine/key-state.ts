@@ -1,10 +1,12 @@
-import type { Operator } from '../../rules/operators/operator.js'
+import type { Operator, PlaceOperator } from '../../rules/operators/operator.js'
 import type { SampleWindow } from '../../rules/operators/window.js'
 
 /** The operators of one input (one metric of one key, or one condition), and the windows they share. */
 export interface InputState {
   readonly windows: SampleWindow[]
   readonly operators: Operator[]
+  /** For each of these operators, which of its inputs this is. */
+  readonly ordinals: number[]
 }
 
 /**
@@ -21,8 +23,12 @@ export interface KeyState {
   newest: number
   /** By call slot of the scope. */
   readonly operators: (Operator | null)[]
+  /** By call slot: functions of the device's positions. */
+  readonly places: (PlaceOperator | null)[]
   /** By input slot of the scope. */
   readonly inputs: (InputState | null)[]
+  /** Message whose position the place functions have had. */
+  placeStamp: number
   /** By call slot: message that last fed it, for operators fed at judgements. */
   readonly judgedStamp: number[]
   /** By device id; null where the key is the device. */

@@ -469,6 +469,7 @@ function scopeOf(rule: Rule, context: CallContext, scopes: Map<string, Scope>): 
       metrics: context.metrics,
       zoneOffset: (time) => context.clock.offset(time),
       zoneOf: context.zoneOf,
+      zones: () => context.zones(),
     })
     scopes.set(signature, scope)
   }

@@ -5,12 +5,13 @@
  */
 import type { Call } from '../../rules/language/ast.js'
 import type { Evaluate } from '../../rules/language/compile.js'
-import { OPERATORS, SIGNATURES } from '../../rules/operators/index.js'
-import type { Operator, OperatorContext } from '../../rules/operators/operator.js'
+import { OPERATORS, PLACE_OPERATORS, SIGNATURES } from '../../rules/operators/index.js'
+import type { Operator, OperatorContext, PlaceOperator } from '../../rules/operators/operator.js'
 import { SampleWindow } from '../../rules/operators/window.js'
 import { Dictionary } from '../model/dictionary.js'
 import type { MetricRegistry } from '../model/metrics.js'
 import { deviceAttribute } from '../model/registry.js'
+import type { Zone } from '../model/zones.js'
 import type { Judgement } from './judgement.js'
 import type { InputState, KeyState } from './key-state.js'
 import { StateBytes, StateSource } from './state-bytes.js'
@@ -61,6 +62,8 @@ export class Scope {
   /** Key texts as ids (unused where the key is the device: then ids are device ids). */
   readonly keys = new Dictionary()
   states = new Map<number, KeyState>()
+  /** Slots of calls fed by the positions of judged messages. */
+  readonly placeSlots: number[] = []
   /** `agree`: by call, when each device last met the condition. */
   readonly met = new Map<string, Map<number, number>>()
   /** Verdict of the message at hand: did it pass `where`, and what key is it of. */
@@ -72,6 +75,7 @@ export class Scope {
   readonly #metrics: MetricRegistry
   readonly #zoneOffset: (time: number) => number
   readonly #zoneOf: ZoneOf
+  readonly #zones: () => ReadonlyMap<string, Zone>
 
   constructor(options: {
     signature: string
@@ -84,6 +88,7 @@ export class Scope {
     metrics: MetricRegistry
     zoneOffset: (time: number) => number
     zoneOf: ZoneOf
+    zones: () => ReadonlyMap<string, Zone>
   }) {
     this.signature = options.signature
     this.streams = options.streams
@@ -98,6 +103,7 @@ export class Scope {
     this.#metrics = options.metrics
     this.#zoneOffset = options.zoneOffset
     this.#zoneOf = options.zoneOf
+    this.#zones = options.zones
   }
 
   /** Needs a KeyState at all: a threshold rule on a device does not. */
@@ -125,10 +131,11 @@ export class Scope {
     let found = this.#calls.get(id)
     if (found === undefined) {
       const perDevice = !this.deviceKeyed && (family === 'succession' || family === 'place')
-      const inputs = judged || metricIds.length === 0 ? [this.#input(id, -1, perDevice)] : metricIds.map((m) => this.#input(String(m), m, perDevice))
+      const inputs = family === 'place' ? [] : judged || metricIds.length === 0 ? [this.#input(id, -1, perDevice)] : metricIds.map((m) => this.#input(String(m), m, perDevice))
       found = { slot: this.calls.length, call, perDevice, inputs }
       this.calls.push(found)
       this.callIds.push(id)
+      if (family === 'place') this.placeSlots.push(found.slot)
       this.#calls.set(id, found)
     }
     return found
@@ -239,6 +246,7 @@ export class Scope {
     // An operator lives on its input's windows: both move, or both begin again.
     for (const call of this.calls) {
       const was = old.callIds.indexOf(this.callIds[call.slot]!)
+      if (was >= 0 && before.places[was] != null) state.places[call.slot] = before.places[was]!
       const operator = was < 0 ? null : before.operators[was]
       if (operator == null || state.operators[call.slot] === null) continue
       const fresh = state.operators[call.slot]!
@@ -262,6 +270,7 @@ export class Scope {
     const saved = (state: KeyState): SavedState => {
       for (const input of state.inputs) for (const window of input?.windows ?? []) window.save(bytes)
       for (const operator of state.operators) operator?.save(bytes)
+      for (const place of state.places) place?.save(bytes)
       return {
         key: state.key,
         values: state.values,
@@ -292,6 +301,7 @@ export class Scope {
       const source = new StateSource(from.operators)
       for (const input of state.inputs) for (const window of input?.windows ?? []) window.load(source)
       for (const operator of state.operators) operator?.load(source)
+      for (const place of state.places) place?.load(source)
       for (const device of from.devices ?? []) fill(this.deviceState(state, device.key), device)
     }
     for (const from of saved.states) fill(this.state(from.key, this.deviceKeyed ? '' : this.keys.text(from.key)), from)
@@ -307,13 +317,19 @@ export class Scope {
       times: new Float64Array(size).fill(Number.NEGATIVE_INFINITY),
       newest: Number.NEGATIVE_INFINITY,
       operators: [],
+      places: [],
       inputs: [],
+      placeStamp: -1,
       judgedStamp: [],
       devices: this.deviceKeyed || perDevice ? null : new Map(),
     }
     for (const input of this.inputs)
-      state.inputs.push(input.perDevice === perDevice ? { windows: [], operators: [] } : null)
-    for (const call of this.calls) state.operators.push(call.perDevice === perDevice ? this.#operator(call, state) : null)
+      state.inputs.push(input.perDevice === perDevice ? { windows: [], operators: [], ordinals: [] } : null)
+    for (const call of this.calls) {
+      const here = call.perDevice === perDevice
+      state.operators.push(here ? this.#operator(call, state) : null)
+      state.places.push(here ? this.#place(call) : null)
+    }
     return state
   }
 
@@ -330,8 +346,18 @@ export class Scope {
       zoneOffset: this.#zoneOffset,
     }
     const operator = kind.create(scopeCall.call.constants, context)
-    for (const input of scopeCall.inputs) if (operator.push !== undefined) state.inputs[input.slot]!.operators.push(operator)
+    if (operator.push !== undefined)
+      scopeCall.inputs.forEach((input, ordinal) => {
+        const to = state.inputs[input.slot]!
+        to.operators.push(operator)
+        to.ordinals.push(ordinal)
+      })
     return operator
+  }
+
+  #place({ call }: ScopeCall): PlaceOperator | null {
+    const kind = PLACE_OPERATORS.get(call.name)
+    return kind === undefined ? null : kind.create(call.constants, { late: this.late, zones: this.#zones() })
   }
 
   #window(input: InputState, ms: number): SampleWindow {
@@ -364,5 +390,5 @@ export interface SavedScope {
 /** A sample reaches one input: every window once, then the operators that listen themselves. */
 export function feed(input: InputState, time: number, value: number): void {
   for (let i = 0; i < input.windows.length; i++) input.windows[i]!.push(time, value)
-  for (let i = 0; i < input.operators.length; i++) input.operators[i]!.push!(time, value)
+  for (let i = 0; i < input.operators.length; i++) input.operators[i]!.push!(time, value, input.ordinals[i]!)
 }
