@@ -1,4 +1,4 @@
-import { isScalar, isSeq, type ParsedNode } from 'yaml'
+import { isMap, isScalar, isSeq, type ParsedNode } from 'yaml'
 import { LEVELS, type Level } from '../../src/model/alert.js'
 import { BOUNDS } from '../../src/model/bounds.js'
 import type { YamlDocument } from './documents.js'
@@ -331,7 +331,7 @@ class EnvelopeReader {
     if (node === null) return []
     const fields = this.#reader.fields(node, 'levels', RISING_LEVELS, [])
     if (fields === null) return []
-    if (fields.size === 0)
+    if (isMap(node) && node.items.length === 0)
       this.#reader.fault(
         'HD_CONFIG_MISSING',
         this.#reader.at(node),

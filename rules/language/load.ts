@@ -89,7 +89,11 @@ function reportCycles(compiled: readonly CompiledRule[]): void {
   const needs = (one: CompiledRule) => one.alerts.filter(({ rule }) => remaining.has(rule))
   const needed = new Map<string, string[]>()
   for (const { rule, alerts } of compiled)
-    for (const use of alerts) needed.set(use.rule, [...(needed.get(use.rule) ?? []), rule.id])
+    for (const use of alerts) {
+      const others = needed.get(use.rule)
+      if (others === undefined) needed.set(use.rule, [rule.id])
+      else others.push(rule.id)
+    }
   const queue = compiled.filter((one) => needs(one).length === 0)
   for (let one = queue.pop(); one !== undefined; one = queue.pop()) {
     if (!remaining.delete(one.rule.id)) continue

@@ -64,6 +64,19 @@ const level = {
   },
 } as const
 
+const step = {
+  type: 'object',
+  minProperties: 1,
+  maxProperties: 1,
+  propertyNames: { pattern: NAME_PATTERN },
+  additionalProperties: {
+    type: 'object',
+    additionalProperties: false,
+    required: ['when'],
+    properties: { stream: streams, when: expression },
+  },
+} as const
+
 const feed = {
   type: ['string', 'number'],
   description: '1.8+0.02x70 every 1m: start+stepxcount; _ is a gap.',
@@ -120,18 +133,8 @@ export const RULE_SCHEMA = {
         steps: {
           type: 'array',
           minItems: 1,
-          items: {
-            type: 'object',
-            minProperties: 1,
-            maxProperties: 1,
-            propertyNames: { pattern: NAME_PATTERN },
-            additionalProperties: {
-              type: 'object',
-              additionalProperties: false,
-              required: ['when'],
-              properties: { stream: streams, when: expression },
-            },
-          },
+          prefixItems: [{ allOf: [step, { not: { type: 'object', required: ['not'] } }] }],
+          items: step,
           description: 'In order, each with its name; `not` forbids.',
         },
       },
