@@ -33,6 +33,8 @@ export class TheilSen {
   #values = new Float64Array(16)
   #from = 0
   #to = 0
+  /** Number of the oldest point: points are numbered as they come. */
+  #first = 0
   /** Pairs of equal time: they have no slope. */
   #ties = 0
   readonly #brackets: (Bracket | null)[] = [null, null, null]
@@ -61,7 +63,8 @@ export class TheilSen {
     const times = this.#times
     for (let i = this.#to - 1; i >= this.#from && times[i] === time; i--) this.#ties++
     for (const bracket of this.#brackets)
-      if (bracket?.known === true) bracket.count(times, this.#values, this.#from, this.#to, time, value, 1)
+      if (bracket?.known === true)
+        bracket.add(times, this.#values, this.#from, this.#to, time, value, this.#first)
     times[this.#to] = time
     this.#values[this.#to] = value
     this.#to++
@@ -71,14 +74,14 @@ export class TheilSen {
   pop(): void {
     const at = --this.#to
     for (let i = at - 1; i >= this.#from && this.#times[i] === this.#times[at]; i--) this.#ties--
-    this.#takeAway(at)
+    this.#takeAway(at, -1)
   }
 
   /** Takes the oldest point away. O(n). */
   shift(): void {
     const at = this.#from++
     for (let i = at + 1; i < this.#to && this.#times[i] === this.#times[at]; i++) this.#ties--
-    this.#takeAway(at)
+    this.#takeAway(at, this.#first++)
   }
 
   /**
@@ -125,13 +128,13 @@ export class TheilSen {
     this.#found[0] = this.#found[1] = this.#found[2] = Number.NaN
   }
 
-  #takeAway(at: number): void {
+  #takeAway(at: number, number: number): void {
     this.#forget()
     const times = this.#times
     const values = this.#values
     for (const bracket of this.#brackets)
       if (bracket?.known === true)
-        bracket.count(times, values, this.#from, this.#to, times[at]!, values[at]!, -1)
+        bracket.remove(times, values, this.#from, this.#to, times[at]!, values[at]!, number)
   }
 
   #makeRoom(): void {
@@ -161,7 +164,7 @@ export class TheilSen {
       const found = bracket.ranked(rank)
       if (!Number.isNaN(found)) return found
     }
-    bracket.find(this.#times, this.#values, this.#from, this.#to, rank, pairs)
+    bracket.find(this.#times, this.#values, this.#from, this.#to, this.#first, rank, pairs)
     return bracket.ranked(rank)
   }
 }
@@ -176,8 +179,14 @@ function intervalRank(n: number, pairs: number, ties: number): number {
 
 /** One line at a time is computed, so one scratch serves all. */
 const SCRATCH = new Float64Array((POINTS_MAX * (POINTS_MAX - 1)) / 2)
-/** Slopes kept on either side of the rank, at least and for each point. */
-const HALF_MIN = 12
+/**
+ * Slopes kept on either side of the rank: so many, and so many for each point. A point moves a rank by n/2 at most and
+ * about n/3 in noise, as its slopes with all others are alike: 2 n last for some thirty points.
+ */
+const HALF_MIN = 8
+const HALF_EACH = 2
+/** A bracket that has filled up to this many times its width is cheaper found anew. */
+const FULL = 4
 
 class Bracket {
   known = false
@@ -186,56 +195,116 @@ class Bracket {
   #below = 0
   #atLow = 0
   #atHigh = 0
+  /** Slopes inside, in order of their newer point. */
   #inside = new Float64Array(32)
+  /** The older point of each, by its number. */
+  #older = new Float64Array(32)
   #size = 0
+  #full = 0
 
   forget(): void {
     this.known = false
   }
 
-  /** Adds (sign 1) or takes away (−1) the slopes of the pairs of (time, value) with points [from, to). */
-  count(
+  /** Adds the slopes of a new point with points [from, to), the first of which has the number `first`. */
+  add(
     times: Float64Array,
     values: Float64Array,
     from: number,
     to: number,
     time: number,
     value: number,
-    sign: 1 | -1,
+    first: number,
   ): void {
     const low = this.#low
     const high = this.#high
     let below = 0
     for (let i = from; i < to; i++) {
       const apart = time - times[i]!
-      if (apart === 0) continue
       const slope = (value - values[i]!) / apart
+      if (!(slope <= high) || apart === 0) continue
       if (slope < low) below++
-      else if (slope <= high) this.#border(slope, sign)
+      else if (slope === low) this.#atLow++
+      else if (slope === high) this.#atHigh++
+      else this.#put(slope, first + i - from)
     }
-    this.#below += sign * below
+    this.#below += below
+  }
+
+  /** Takes away the slopes of a point that has left with points [from, to); `number` is its own, −1 for the newest. */
+  remove(
+    times: Float64Array,
+    values: Float64Array,
+    from: number,
+    to: number,
+    time: number,
+    value: number,
+    number: number,
+  ): void {
+    const low = this.#low
+    const high = this.#high
+    let below = 0
+    let inside = 0
+    for (let i = from; i < to; i++) {
+      const apart = time - times[i]!
+      const slope = (value - values[i]!) / apart
+      if (!(slope <= high) || apart === 0) continue
+      if (slope < low) below++
+      else if (slope === low) this.#atLow--
+      else if (slope === high) this.#atHigh--
+      else inside++
+    }
+    this.#below -= below
+    if (inside === 0) return
+    if (number < 0) {
+      // The newest point: its slopes came last.
+      this.#size -= inside
+      return
+    }
+    const slopes = this.#inside
+    const older = this.#older
+    let kept = 0
+    for (let i = 0; i < this.#size; i++) {
+      if (older[i] === number) continue
+      slopes[kept] = slopes[i]!
+      older[kept++] = older[i]!
+    }
+    this.#size = kept
   }
 
   /** The slope of that rank; NaN where it is not in the bracket any more, or there is too much in it. */
   ranked(rank: number): number {
     let k = rank - this.#below
-    if (k < 0 || this.#size > MAX_INSIDE) return Number.NaN
+    const size = this.#size
+    if (k < 0 || size > this.#full) return Number.NaN
     if (k < this.#atLow) return this.#low
     k -= this.#atLow
-    if (k < this.#size) return select(this.#inside, 0, this.#size, k)
-    k -= this.#size
+    if (k < size) {
+      for (let i = 0; i < size; i++) SCRATCH[i] = this.#inside[i]!
+      return select(SCRATCH, 0, size, k)
+    }
+    k -= size
     return k < this.#atHigh ? this.#high : Number.NaN
   }
 
-  /** Looks at all pairs and puts the bracket around `rank`. O(n²). */
+  /** Puts the bracket around `rank` of all pairs. O(n²). */
   find(
     times: Float64Array,
     values: Float64Array,
     from: number,
     to: number,
+    first: number,
     rank: number,
     pairs: number,
   ): void {
+    const half = HALF_MIN + HALF_EACH * (to - from)
+    if (this.known && this.#moved(rank, half)) {
+      this.#collect(times, values, from, to, first)
+      const left = rank - this.#below
+      const right = this.#below + this.#atLow + this.#size + this.#atHigh - 1 - rank
+      const near = Math.min(half >> 1, rank, pairs - 1 - rank)
+      if (left >= near && right >= near && this.#size < 2 * half + 64) return
+    }
     const slopes = SCRATCH
     let n = 0
     for (let j = from + 1; j < to; j++) {
@@ -244,39 +313,49 @@ class Bracket {
       for (let i = from; i < j; i++)
         if (times[i] !== time) slopes[n++] = (value - values[i]!) / (time - times[i]!)
     }
-    const half = HALF_MIN + ((to - from) >> 1)
     const lowest = Math.max(0, rank - half)
     const highest = Math.min(pairs - 1, rank + half)
     this.#low = select(slopes, 0, n, lowest)
     this.#high = select(slopes, lowest, n, highest - lowest)
-    this.#below = this.#atLow = this.#atHigh = this.#size = 0
+    this.#full = FULL * half
     this.known = true
-    for (let i = 0; i < n; i++) {
-      const slope = slopes[i]!
-      if (slope < this.#low) this.#below++
-      else if (slope <= this.#high) this.#border(slope, 1)
-    }
+    this.#collect(times, values, from, to, first)
   }
 
-  #border(slope: number, sign: 1 | -1): void {
-    if (slope === this.#low) this.#atLow += sign
-    else if (slope === this.#high) this.#atHigh += sign
-    else if (sign === 1) {
-      if (this.#size === this.#inside.length) {
-        const next = new Float64Array(this.#size * 2)
-        next.set(this.#inside)
-        this.#inside = next
-      }
-      this.#inside[this.#size++] = slope
-    } else {
-      const inside = this.#inside
-      const size = --this.#size
-      let i = size
-      while (i > 0 && inside[i] !== slope) i--
-      inside[i] = inside[size]!
+  /** Guesses where the bracket has to go from how densely slopes lie in it; false where nothing lies in it. */
+  #moved(rank: number, half: number): boolean {
+    const width = this.#high - this.#low
+    if (!(width > 0) || this.#size < half) return false
+    const each = width / this.#size
+    const top = this.#below + this.#atLow + this.#size
+    const centre =
+      rank < this.#below
+        ? this.#low - (this.#below - rank) * each
+        : rank >= top
+          ? this.#high + (rank - top) * each
+          : Number.NaN
+    if (!Number.isFinite(centre)) return false
+    this.#low = centre - half * each
+    this.#high = centre + half * each
+    this.#full = FULL * half
+    return true
+  }
+
+  #collect(times: Float64Array, values: Float64Array, from: number, to: number, first: number): void {
+    this.#below = this.#atLow = this.#atHigh = this.#size = 0
+    for (let j = from + 1; j < to; j++) this.add(times, values, from, j, times[j]!, values[j]!, first)
+  }
+
+  #put(slope: number, older: number): void {
+    if (this.#size === this.#inside.length) {
+      const slopes = new Float64Array(this.#size * 2)
+      const numbers = new Float64Array(this.#size * 2)
+      slopes.set(this.#inside)
+      numbers.set(this.#older)
+      this.#inside = slopes
+      this.#older = numbers
     }
+    this.#inside[this.#size] = slope
+    this.#older[this.#size++] = older
   }
 }
-
-/** A bracket that has filled up this far is cheaper found anew. */
-const MAX_INSIDE = 512
