@@ -49,27 +49,32 @@ const started = performance.now()
 for (const group of GROUPS) {
   if ((unit && group.name === 'integration') || (integration && group.name !== 'integration')) continue
   const files = found.filter(group.dir).map((f) => path.join(tests, f))
-  await runFiles(files, group.jobs, { root, timeoutMs: group.timeoutMs, env }, (r) => {
-    total.passed += r.passed
-    total.failed += r.failed
-    total.skipped += r.skipped
-    const name = path.relative(tests, r.file).replace(/\.test\.js$/, '')
-    const counts = [
-      `${r.passed} passed`,
-      ...(r.failed > 0 ? [`${r.failed} failed`] : []),
-      ...(r.skipped > 0 ? [`${r.skipped} skipped`] : []),
-    ]
-    process.stdout.write(
-      `${r.failed > 0 ? 'FAIL' : 'ok  '} ${name} (${counts.join(', ')}, ${r.seconds.toFixed(1)} s)\n`,
-    )
-    for (const line of r.output.split('\n'))
-      if (/# SKIP/.test(line)) process.stdout.write(`     ${line.trim()}\n`)
-    if (r.failed > 0) {
-      process.stdout.write(r.output.replace(/^/gm, '     '))
-      process.stdout.write('\n')
-      failures.push(...r.failures.map((f) => `${name}: ${f}`))
-    }
-  })
+  await runFiles(
+    files,
+    group.jobs,
+    { root, timeoutMs: group.timeoutMs, env: { ...env, TAP_TIMEOUT: String(group.timeoutMs / 1000) } },
+    (r) => {
+      total.passed += r.passed
+      total.failed += r.failed
+      total.skipped += r.skipped
+      const name = path.relative(tests, r.file).replace(/\.test\.js$/, '')
+      const counts = [
+        `${r.passed} passed`,
+        ...(r.failed > 0 ? [`${r.failed} failed`] : []),
+        ...(r.skipped > 0 ? [`${r.skipped} skipped`] : []),
+      ]
+      process.stdout.write(
+        `${r.failed > 0 ? 'FAIL' : 'ok  '} ${name} (${counts.join(', ')}, ${r.seconds.toFixed(1)} s)\n`,
+      )
+      for (const line of r.output.split('\n'))
+        if (/# SKIP/.test(line)) process.stdout.write(`     ${line.trim()}\n`)
+      if (r.failed > 0) {
+        process.stdout.write(r.output.replace(/^/gm, '     '))
+        process.stdout.write('\n')
+        failures.push(...r.failures.map((f) => `${name}: ${f}`))
+      }
+    },
+  )
 }
 
 process.stdout.write('\n')
