@@ -72,8 +72,8 @@ const sources = ['src', 'ingest', 'rules', 'ui', 'fixtures', 'bench', 'test']
 function importsOf(text: string, which: 'all' | 'runtime' = 'all'): string[] {
   const code = text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/^\s*\/\/.*$/gm, '')
   const found: string[] = []
-  for (const m of code.matchAll(/^\s*(?:import|export)\s[^'"`;]*?from\s*['"]([^'"]+)['"]/gm))
-    found.push(m[1]!)
+  for (const m of code.matchAll(/^\s*(?:import|export)\s([^'"`;]*?)from\s*['"]([^'"]+)['"]/gm))
+    if (which === 'all' || !/^type\b/.test(m[1]!)) found.push(m[2]!)
   for (const m of code.matchAll(/^\s*import\s*['"]([^'"]+)['"]/gm)) found.push(m[1]!)
   for (const m of code.matchAll(/\bimport\(\s*['"]([^'"]+)['"]\s*\)(\.[A-Z])?/g))
     if (which === 'all' || m[2] === undefined) found.push(m[1]!)
