@@ -114,6 +114,7 @@ t.test('the reader of imports sees every form', async (t) => {
   ]
     .join('\n')
     .replaceAll('$', 'import')
+  t.strictSame(importsOf(text, 'runtime').sort(), ['./a.js', './c.js', './e.js', './f.js', './side.js'])
   t.strictSame(importsOf(text).sort(), [
     '../b.js',
     './a.js',
