@@ -1,148 +1,428 @@
 /**
  * What this engine is set to: `haidang.yaml` and the variables of DESIGN.md 10, checked, frozen, handed down as
  * arguments. Nothing else reads either.
+ *
+ *   haidang.yaml ──► plain value ──► schema ──► its sound part ─┐
+ *                    (positions)     faults                     ├─► what fits together? ──► Settings
+ *   variables ─────────────────────► formats ──► override ──────┘   faults
  */
+import { readFile, stat } from 'node:fs/promises'
 import path from 'node:path'
-import { BOUNDS, LATE_MS } from '../model/bounds.js'
-import type { SourceProfile } from '../model/decoder.js'
+import { didYouMean, nearest } from '../../rules/language/suggest.js'
 import type { Fault } from '../model/errors.js'
-import type { TextPaths } from './texts.js'
+import { parseDuration } from '../model/time.js'
+import { ConfigText } from './config-text.js'
+import { type Reading, readConnection, readPassword, withoutUser } from './connection.js'
+import type { ConnectionDocument, SettingsDocument, SourceDocument } from './document.js'
+import {
+  FORMATS,
+  HTTP_SCHEMES,
+  isLoopback,
+  MQTT_SCHEMES,
+  NATS_SCHEMES,
+  parseAddress,
+  parseSize,
+  parseUrl,
+} from './formats.js'
+import { mosquittoFaults } from './mosquitto.js'
+import { offsetOf, Report } from './report.js'
+import { SETTINGS_SCHEMA, SOURCE_SCHEMA } from './schema.js'
+import type { Address, BrokerConnection, Settings } from './shape.js'
+import { readSources } from './sources.js'
+import { schemaFaults, soundPart } from './validate.js'
 
-export interface Address {
-  readonly host: string
-  /** 0: any free one. */
-  readonly port: number
-}
+export type { Address, BrokerConnection, Settings, SourceSettings } from './shape.js'
 
-/** How a broker or server is reached and who we are there. */
-export interface BrokerConnection {
-  /** Without user and password, whatever stood in it. */
-  readonly url: string
-  readonly username?: string
-  /** From `password_file`, `password_env` or the variable's URL; never in clear from the yaml. */
-  readonly password?: string
-  readonly token?: string
-  /** Text of a NATS creds file. */
-  readonly creds?: string
-  /** PEM texts. */
-  readonly tls?: {
-    readonly ca?: string
-    readonly cert?: string
-    readonly key?: string
-    readonly servername?: string
-  }
-}
+export type Environment = Readonly<Record<string, string | undefined>>
 
-export interface Settings {
-  /** IANA name of the city's zone. */
-  readonly timezone: string
-  /** `event`: recordings played into a live engine; of the built-in source. */
-  readonly clock: 'arrival' | 'event'
-  /** Folder, absolute. */
-  readonly data: string
-  readonly http: Address
-  readonly sql: Address
-  /** The embedded MQTT broker; null: none. */
-  readonly broker: Address | null
-  readonly mqtt: BrokerConnection | null
-  readonly nats: BrokerConnection | null
-  /** URL; null: the embedded store. */
-  readonly clickhouse: string | null
-  readonly texts: TextPaths
-  readonly token: string | null
-  /** Configured ones; the built-in native source comes beside them. */
-  readonly sources: readonly SourceSettings[]
-  /** Most bytes of log on disk. */
-  readonly log_bytes: number
-  /** How far behind its key's newest a sample may be and still be judged, ms; of the built-in source. */
-  readonly late: number
-  /** The built-in native subjects are consumed from this JetStream stream; null: core NATS. */
-  readonly jetstream: { readonly stream: string; readonly durable: string } | null
-}
-
-export interface SourceSettings {
-  readonly name: string
-  readonly transport: 'mqtt' | 'nats' | 'jetstream' | 'http_poll' | 'http_post' | 'folder'
-  /** Id of a decoder. */
-  readonly decoder: string
-  /** Topic filters or subjects. */
-  readonly topics: readonly string[]
-  readonly profile: SourceProfile
-  /** ms. */
-  readonly late: number
-  readonly clock: 'arrival' | 'event'
-  /** Of JetStream. */
-  readonly stream?: string
-  readonly durable?: string
-  /** Undefined: the engine's own broker of this transport. */
-  readonly connection?: BrokerConnection
-  readonly qos: 0 | 1
-}
-
+const FILE_DEFAULT = 'haidang.yaml'
+const DATA_DEFAULT = 'data'
+const BROKER_DEFAULT = '127.0.0.1:1883'
+/** The product's own watch list: dist/src/config → rules/catalogue. */
 const PRODUCT_RULES = path.resolve(import.meta.dirname, '../../../rules/catalogue')
+/** Thousands of sources; more is a mistake or an attack. */
+const FILE_CHARS_MAX = 1024 * 1024
+/** As Tokens.adopt. */
+const TOKEN_CHARS_MIN = 16
+/** Two checkpoints' worth of log and some room (a checkpoint comes every 64 MiB). */
+const LOG_BYTES_LEAST = 256 * 1024 ** 2
 
+/**
+ * Settings and everything wrong with them, warnings too. Never throws for what a person wrote: where a fault is an
+ * error, the default stands in its place and the engine must not start with it. An empty variable is none.
+ *
+ *   const { settings, faults } = await readSettings(io.env, io.cwd)
+ *   if (faults.some(({ severity }) => severity === 'error')) { for (const fault of faults) print(formatFault(fault)); return 1 }
+ */
 export async function readSettings(
-  env: Readonly<Record<string, string | undefined>>,
+  environment: Environment,
   cwd: string,
 ): Promise<{ settings: Settings; faults: readonly Fault[] }> {
-  const faults: Fault[] = []
-  const file = (name: string): string | undefined =>
-    env[name] === undefined ? undefined : path.resolve(cwd, env[name])
-  const address = (name: string, fallback: string): Address => {
-    const text = env[name] ?? fallback
-    const m = /^(\[[0-9a-fA-F:]+\]|[^:\s]+):(\d{1,5})$/.exec(text)
-    if (m !== null && Number(m[2]) <= 65_535)
-      return { host: m[1]!.replace(/^\[|\]$/g, ''), port: Number(m[2]) }
-    faults.push({
-      file: name,
-      line: 1,
-      column: 1,
-      code: 'HD_CONFIG_VALUE',
-      message: `expected host:port`,
-      text,
-      severity: 'error',
-    })
-    return address(`${name} default`, fallback)
+  const env = Object.fromEntries(
+    Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''),
+  )
+  const named = env['HAIDANG_CONFIG']
+  const name = named ?? FILE_DEFAULT
+  const full = path.resolve(cwd, name)
+  let text = ''
+  let missing = ''
+  try {
+    text = await readFile(full, 'utf8')
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (named !== undefined || code !== 'ENOENT') missing = `${full} cannot be read: ${code}`
   }
-  const connection = (name: string): BrokerConnection | null => {
-    if (env[name] === undefined) return null
-    const url = new URL(env[name])
-    const { username, password } = url
-    url.username = ''
-    url.password = ''
-    return {
-      url: url.href.replace(/\/$/, ''),
-      ...(username === '' ? {} : { username: decodeURIComponent(username) }),
-      ...(password === '' ? {} : { password: decodeURIComponent(password) }),
+  const file = new ConfigText(name, text.length > FILE_CHARS_MAX ? '' : text)
+  const report = new Report(file)
+  if (missing !== '') {
+    if (named === undefined) file.fault('HD_CONFIG_MISSING', 0, missing)
+    else report.variable('HAIDANG_CONFIG', named, 'HD_CONFIG_MISSING', missing)
+  }
+  if (text.length > FILE_CHARS_MAX)
+    file.fault(
+      'HD_CONFIG_VALUE',
+      0,
+      `the file has ${text.length} characters, at most ${FILE_CHARS_MAX} are read`,
+    )
+
+  const { document, sources } = soundDocument(file)
+  const users = override(document, env, report, cwd)
+  const reading: Reading = { report, env, base: path.dirname(full) }
+  const settings = await settingsOf(document, sources, users, reading, cwd)
+  const others = await brokerFaults(document, reading)
+  return { settings: frozen(settings), faults: [...report.faults, ...others] }
+}
+
+/** A source that stands for itself, and where. */
+interface SoundSource {
+  readonly index: number
+  readonly document: SourceDocument
+}
+
+/** Reports what the schema says against the file; what is left satisfies it. */
+function soundDocument(file: ConfigText): { document: Editable<SettingsDocument>; sources: SoundSource[] } {
+  const value = file.value ?? {}
+  for (const { path, place, code, message } of schemaFaults(SETTINGS_SCHEMA, value))
+    file.fault(code, offsetOf(file, path, place), message)
+  const { sources, ...rest } = (typeof value === 'object' && !Array.isArray(value) ? value : {}) as Record<
+    string,
+    unknown
+  >
+  const document = soundPart(SETTINGS_SCHEMA, rest) ?? soundPart(SETTINGS_SCHEMA, {})
+  const sound = (Array.isArray(sources) ? sources : []).flatMap((source: unknown, index) => {
+    const document = soundPart(SOURCE_SCHEMA, source) as SourceDocument | undefined
+    return document === undefined ? [] : [{ index, document }]
+  })
+  return { document: document as Editable<SettingsDocument>, sources: sound }
+}
+
+type Editable<T> = { -readonly [K in keyof T]: T[K] }
+
+/** User and password that a variable's URL brought. */
+interface User {
+  readonly username: string
+  readonly password: string
+}
+
+interface Users {
+  mqtt?: User
+  nats?: User
+  /** As it stands: the client takes user and password from it. */
+  clickhouse?: string
+  token?: string
+}
+
+/** What a variable is checked by, and the key that it stands for. */
+interface Variable {
+  readonly key: string
+  /** undefined, or what it should be. */
+  readonly wrong: (text: string) => string | undefined
+  readonly secret?: true
+}
+
+const format = (name: string) => (text: string) => (FORMATS[name]!.is(text) ? undefined : FORMATS[name]!.says)
+const url = (schemes: readonly string[]) => (text: string) =>
+  parseUrl(text, schemes) === undefined
+    ? `a URL (${schemes.map((scheme) => `${scheme}://`).join(' ')})`
+    : undefined
+const any = () => undefined
+
+/** Every variable that is read. A variable overrides the file. */
+const VARIABLES: Readonly<Record<string, Variable>> = {
+  HAIDANG_CONFIG: { key: '', wrong: any },
+  HAIDANG_TIMEZONE: { key: 'timezone', wrong: format('time_zone') },
+  HAIDANG_CLOCK: {
+    key: 'clock',
+    wrong: (text) => (text === 'arrival' || text === 'event' ? undefined : "'arrival' or 'event'"),
+  },
+  HAIDANG_DATA: { key: 'data', wrong: any },
+  HAIDANG_HTTP: { key: 'http', wrong: format('address') },
+  HAIDANG_SQL: { key: 'sql', wrong: format('address') },
+  HAIDANG_MQTT: { key: 'broker', wrong: format('address_or_off') },
+  HAIDANG_MQTT_URL: { key: 'mqtt', wrong: url(MQTT_SCHEMES), secret: true },
+  HAIDANG_NATS_URL: { key: 'nats', wrong: url(NATS_SCHEMES), secret: true },
+  HAIDANG_NATS_STREAM: { key: 'jetstream', wrong: format('name') },
+  HAIDANG_CLICKHOUSE_URL: { key: 'clickhouse', wrong: url(HTTP_SCHEMES), secret: true },
+  HAIDANG_RULES: { key: 'rules', wrong: any },
+  HAIDANG_DEVICES: { key: 'devices', wrong: any },
+  HAIDANG_ZONES: { key: 'zones', wrong: any },
+  HAIDANG_METRICS: { key: 'metrics', wrong: any },
+  HAIDANG_TOKEN: {
+    key: 'token',
+    wrong: (text) => (text.length < TOKEN_CHARS_MIN ? `at least ${TOKEN_CHARS_MIN} characters` : undefined),
+    secret: true,
+  },
+}
+
+/** Puts each variable that is well-formed in its place in the document. */
+function override(
+  document: Editable<SettingsDocument>,
+  env: Environment,
+  report: Report,
+  cwd: string,
+): Users {
+  const users: Users = {}
+  for (const name in env) {
+    if (!name.startsWith('HAIDANG_') || Object.hasOwn(VARIABLES, name)) continue
+    // Others may have variables of their own under our name; only what looks like a slip is worth a word.
+    if (nearest(name, Object.keys(VARIABLES)) !== undefined)
+      report.variable(
+        name,
+        '',
+        'HD_CONFIG_UNKNOWN_KEY',
+        `nothing reads ${name}${didYouMean(name, Object.keys(VARIABLES))}`,
+        'warning',
+      )
+  }
+  for (const [name, { key, wrong, secret }] of Object.entries(VARIABLES)) {
+    const text = env[name]
+    if (text === undefined || key === '') continue
+    const shown = secret === true ? '' : text
+    const should = wrong(text)
+    if (should !== undefined) {
+      const found = secret === true ? '' : `, not '${text.slice(0, 60)}'`
+      report.variable(name, shown, 'HD_CONFIG_VALUE', `${name} is ${should}${found}`)
+      continue
+    }
+    report.override(key === 'mqtt' || key === 'nats' ? `${key}.url` : key, name, shown)
+    const place = path.resolve(cwd, text)
+    switch (key) {
+      case 'timezone':
+      case 'http':
+      case 'sql':
+      case 'broker':
+        document[key] = text
+        break
+      case 'clock':
+        document.clock = text as 'arrival' | 'event'
+        break
+      case 'data':
+      case 'rules':
+      case 'devices':
+      case 'zones':
+      case 'metrics':
+        document[key] = place
+        break
+      case 'mqtt':
+      case 'nats': {
+        const { url, username, password } = withoutUser(text)
+        document[key] = { ...document[key], url }
+        if (username !== '') users[key] = { username, password }
+        break
+      }
+      case 'jetstream':
+        document.jetstream = { durable: document.jetstream?.durable ?? 'haidang', stream: text }
+        break
+      case 'clickhouse':
+        users.clickhouse = text
+        break
+      case 'token':
+        users.token = text
     }
   }
-  const offBroker =
-    env['HAIDANG_MQTT'] === 'off' ||
-    (env['HAIDANG_MQTT'] === undefined && env['HAIDANG_MQTT_URL'] !== undefined)
-  const settings: Settings = {
-    timezone: env['HAIDANG_TIMEZONE'] ?? 'Asia/Ho_Chi_Minh',
-    clock: 'arrival',
-    data: path.resolve(cwd, env['HAIDANG_DATA'] ?? 'data'),
-    http: address('HAIDANG_HTTP', '127.0.0.1:8080'),
-    sql: address('HAIDANG_SQL', '127.0.0.1:8123'),
-    broker: offBroker ? null : address('HAIDANG_MQTT', '127.0.0.1:1883'),
-    mqtt: connection('HAIDANG_MQTT_URL'),
-    nats: connection('HAIDANG_NATS_URL'),
-    clickhouse: env['HAIDANG_CLICKHOUSE_URL'] ?? null,
-    texts: {
-      rules: [file('HAIDANG_RULES') ?? PRODUCT_RULES],
-      devices: file('HAIDANG_DEVICES'),
-      zones: file('HAIDANG_ZONES'),
-      metrics: file('HAIDANG_METRICS'),
-    },
-    token: env['HAIDANG_TOKEN'] ?? null,
-    sources: [],
-    log_bytes: BOUNDS.log_bytes,
-    late: LATE_MS,
-    jetstream:
-      env['HAIDANG_NATS_STREAM'] === undefined
-        ? null
-        : { stream: env['HAIDANG_NATS_STREAM'], durable: 'haidang' },
+  return users
+}
+
+async function settingsOf(
+  document: SettingsDocument,
+  sources: readonly SoundSource[],
+  users: Users,
+  reading: Reading,
+  cwd: string,
+): Promise<Settings> {
+  const { report, base } = reading
+  const http = parseAddress(document.http)!
+  const sql = parseAddress(document.sql)!
+  const broker = brokerOf(document)
+  checkAddresses({ http, sql, broker }, report)
+  if (document.jetstream !== undefined && document.nats === undefined)
+    report.fault(['jetstream'], 'HD_CONFIG_MISSING', "'jetstream' needs 'nats' (or HAIDANG_NATS_URL)", 'key')
+  const bytes = typeof document.log_bytes === 'number' ? document.log_bytes : parseSize(document.log_bytes)!
+  if (bytes < LOG_BYTES_LEAST)
+    report.warn(
+      ['log_bytes'],
+      'HD_CONFIG_VALUE',
+      `under 256MiB the log is full before a checkpoint can free any of it`,
+    )
+
+  const place = (key: 'devices' | 'zones' | 'metrics'): string | undefined =>
+    document[key] === undefined ? undefined : path.resolve(base, document[key])
+  const rules = typeof document.rules === 'string' ? [document.rules] : document.rules
+  const texts = {
+    rules: rules === undefined ? [PRODUCT_RULES] : rules.map((one) => path.resolve(base, one)),
+    devices: place('devices'),
+    zones: place('zones'),
+    metrics: place('metrics'),
   }
-  return { settings, faults }
+  for (const key of ['devices', 'zones', 'metrics'] as const)
+    await checkThere(texts[key], [key], 'file', report)
+  if (rules !== undefined)
+    for (const [i, one] of texts.rules.entries())
+      await checkThere(one, typeof document.rules === 'string' ? ['rules'] : ['rules', i], 'any', report)
+  // In the file it starts from the file's folder; without either it is beside where we were started.
+  const data = document.data === undefined ? path.join(cwd, DATA_DEFAULT) : path.resolve(base, document.data)
+  await checkFolder(data, report)
+
+  return {
+    timezone: document.timezone,
+    clock: document.clock,
+    data,
+    http,
+    sql,
+    broker,
+    mqtt: await ownConnection('mqtt', document.mqtt, users.mqtt, reading),
+    nats: await ownConnection('nats', document.nats, users.nats, reading),
+    clickhouse: users.clickhouse ?? (await clickhouseUrl(document.clickhouse, reading)),
+    texts,
+    token: users.token ?? null,
+    sources: await readSources(sources, document, broker !== null, reading),
+    log_bytes: bytes,
+    late: parseDuration(document.late)!,
+    jetstream: document.jetstream ?? null,
+  }
+}
+
+/** The embedded broker steps back where another one is named. */
+function brokerOf({ broker, mqtt }: SettingsDocument): Address | null {
+  if (broker === 'off') return null
+  if (broker !== undefined) return parseAddress(broker)!
+  return mqtt === undefined ? parseAddress(BROKER_DEFAULT)! : null
+}
+
+/** One port for two doors, and the one door that is not to be open to others. */
+function checkAddresses(doors: Readonly<Record<string, Address | null>>, report: Report): void {
+  const taken = new Map<number, { key: string; host: string }[]>()
+  for (const [key, address] of Object.entries(doors)) {
+    if (address === null || address.port === 0) continue
+    const others = taken.get(address.port) ?? []
+    const same = others.find(
+      ({ host }) => host === address.host || isWildcard(host) || isWildcard(address.host),
+    )
+    if (same !== undefined) {
+      // Said of the one that somebody set.
+      const [told, other] =
+        report.variableOf(key) === undefined && report.variableOf(same.key) !== undefined
+          ? [same.key, key]
+          : [key, same.key]
+      report.fault([told], 'HD_CONFIG_VALUE', `'${told}' has port ${address.port}, and so has '${other}'`)
+    }
+    taken.set(address.port, [...others, { key, host: address.host }])
+  }
+  const { sql } = doors
+  if (sql != null && !isLoopback(sql.host))
+    report.fault(
+      ['sql'],
+      'HD_CONFIG_VALUE',
+      `'sql' listens on loopback only (127.0.0.1, [::1], localhost), not '${sql.host}'`,
+    )
+}
+
+function isWildcard(host: string): boolean {
+  return host === '0.0.0.0' || host === '::'
+}
+
+/** `mqtt` or `nats`; user and password of a variable's URL stand in for the file's. */
+async function ownConnection(
+  key: 'mqtt' | 'nats',
+  document: ConnectionDocument | undefined,
+  user: User | undefined,
+  reading: Reading,
+): Promise<BrokerConnection | null> {
+  if (document === undefined) return null
+  if (user === undefined) return await readConnection(document, [key], reading)
+  const {
+    username: _u,
+    password_file: _f,
+    password_env: _e,
+    token_file: _t,
+    creds_file: _c,
+    ...rest
+  } = document
+  const connection = await readConnection(rest, [key], reading)
+  const { username, password } = user
+  // `nats://secret@host` is a token [nats.go, URL forms]; `mqtt://name@host` is a user without password.
+  if (key === 'nats' && password === '') return { ...connection, token: username }
+  return { ...connection, username, ...(password === '' ? {} : { password }) }
+}
+
+async function clickhouseUrl(
+  document: ConnectionDocument | undefined,
+  reading: Reading,
+): Promise<string | null> {
+  if (document === undefined) return null
+  const url = new URL(document.url)
+  const password = await readPassword(document, ['clickhouse'], reading)
+  if (document.username !== undefined) url.username = encodeURIComponent(document.username)
+  if (password !== undefined) url.password = encodeURIComponent(password)
+  return url.href
+}
+
+async function checkThere(
+  file: string | undefined,
+  at: readonly (string | number)[],
+  kind: 'file' | 'any',
+  report: Report,
+): Promise<void> {
+  if (file === undefined) return
+  const found = await stat(file).catch(() => undefined)
+  if (found === undefined)
+    report.fault(
+      at,
+      'HD_CONFIG_MISSING',
+      `there is no ${kind === 'file' ? 'file' : 'file or folder'} ${file}`,
+    )
+  else if (kind === 'file' && !found.isFile()) report.fault(at, 'HD_CONFIG_VALUE', `${file} is no file`)
+}
+
+async function checkFolder(folder: string, report: Report): Promise<void> {
+  const found = await stat(folder).catch(() => undefined)
+  if (found !== undefined && !found.isDirectory())
+    report.fault(['data'], 'HD_CONFIG_VALUE', `${folder} is no folder`)
+}
+
+/** Warnings of the broker's own configuration, where we are told of it. */
+async function brokerFaults(
+  { mqtt }: SettingsDocument,
+  { report, base }: Reading,
+): Promise<readonly Fault[]> {
+  if (mqtt?.server_config === undefined) return []
+  const file = path.resolve(base, mqtt.server_config)
+  try {
+    return mosquittoFaults(file, await readFile(file, 'utf8'))
+  } catch (error) {
+    report.fault(
+      ['mqtt', 'server_config'],
+      'HD_CONFIG_MISSING',
+      `${file} cannot be read: ${(error as NodeJS.ErrnoException).code}`,
+    )
+    return []
+  }
+}
+
+function frozen<T>(value: T): T {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value)
+    for (const part of Object.values(value)) frozen(part)
+  }
+  return value
 }

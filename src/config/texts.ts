@@ -18,7 +18,8 @@ export async function ruleFiles(paths: readonly string[]): Promise<TextFile[]> {
   const files: TextFile[] = []
   for (const given of paths) {
     const found = await stat(given).catch(() => undefined)
-    if (found === undefined) throw new HaidangError('HD_CONFIG_MISSING', `${given}: there is no such file or folder`)
+    if (found === undefined)
+      throw new HaidangError('HD_CONFIG_MISSING', `${given}: there is no such file or folder`)
     if (found.isFile()) files.push(await textFile(given))
     else {
       const entries = await readdir(given, { recursive: true, withFileTypes: true })
@@ -34,7 +35,11 @@ export async function ruleFiles(paths: readonly string[]): Promise<TextFile[]> {
 
 async function textFile(file: string): Promise<TextFile> {
   const { size } = await stat(file)
-  if (size > FILE_BYTES_MAX) throw new HaidangError('HD_CONFIG_VALUE', `${file}: ${size} bytes; a rule file has at most ${FILE_BYTES_MAX}`)
+  if (size > FILE_BYTES_MAX)
+    throw new HaidangError(
+      'HD_CONFIG_VALUE',
+      `${file}: ${size} bytes; a rule file has at most ${FILE_BYTES_MAX}`,
+    )
   return { file, text: await readFile(file, 'utf8') }
 }
 
@@ -59,7 +64,8 @@ export interface Texts {
  * not there by default is empty, what is named and not there is an error.
  */
 export async function readTexts(paths: TextPaths): Promise<Texts> {
-  const beside = (name: string): string | undefined => (paths.devices === undefined ? undefined : path.join(path.dirname(paths.devices), name))
+  const beside = (name: string): string | undefined =>
+    paths.devices === undefined ? undefined : path.join(path.dirname(paths.devices), name)
   const optional = async (file: string | undefined): Promise<string | undefined> =>
     file === undefined ? undefined : await readFile(file, 'utf8').catch(() => undefined)
   const named = async (file: string | undefined): Promise<string | undefined> => {
@@ -70,7 +76,8 @@ export async function readTexts(paths: TextPaths): Promise<Texts> {
   }
   const files = await ruleFiles(paths.rules)
   const zones = paths.zones === undefined ? await optional(beside('zones.geojson')) : await named(paths.zones)
-  const city = paths.metrics === undefined ? await optional(beside('metrics.yaml')) : await named(paths.metrics)
+  const city =
+    paths.metrics === undefined ? await optional(beside('metrics.yaml')) : await named(paths.metrics)
   return {
     rules: JSON.stringify(files),
     registry: (await named(paths.devices)) ?? '',
