@@ -61,6 +61,13 @@ t.test('links of the README and of docs/ lead somewhere', async (t) => {
   }
 })
 
+t.test('files that docs/architecture.md names are there', async (t) => {
+  const text = readFileSync(path.join(ROOT, 'docs/architecture.md'), 'utf8')
+  for (const [, file] of text.matchAll(/`((?:src|ingest|rules|ui|test|fixtures)\/[\w./-]*)`/g))
+    if (!existsSync(path.join(ROOT, file!))) t.fail(`${file} is not there`)
+  t.pass('all there')
+})
+
 t.test('docker-compose.yml is valid, pinned, and has no password of its own', async (t) => {
   const text = readFileSync(path.join(ROOT, 'docker-compose.yml'), 'utf8')
   for (const [, image] of text.matchAll(/^\s*image:\s*(\S+)/gm))
