@@ -2,8 +2,10 @@ import type { Command } from './command.js'
 
 /** Every command, loaded only when it is called (`haidang sql` must not load an MQTT broker). One line each. */
 export const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  play: async () => (await import('./play.js')).play,
   check: async () => (await import('./check.js')).check,
   test: async () => (await import('./test.js')).test,
   rules: async () => (await import('./rules-diff.js')).rules,
+  sql: async () => (await import('./sql.js')).sql,
   replay: async () => (await import('./replay.js')).replay,
 }

@@ -1,6 +1,11 @@
 import { Agent as HttpAgent } from 'node:http'
 import { Agent as HttpsAgent } from 'node:https'
-import { type ClickHouseClient, type ClickHouseSettings, createClient } from '@clickhouse/client'
+import {
+  type ClickHouseClient,
+  ClickHouseLogLevel,
+  type ClickHouseSettings,
+  createClient,
+} from '@clickhouse/client'
 import { HaidangError } from '../model/errors.js'
 
 /** Where the store is: the embedded process' Unix socket, or an outside ClickHouse. */
@@ -25,7 +30,7 @@ export function storeClient(address: StoreAddress, options: ClientOptions): Clic
     request_timeout: options.request_timeout_ms,
     compression: { request: false, response: false },
     // Our own layers say what failed; the client's log would say it twice, on stdout.
-    log: { level: 127 as never },
+    log: { level: ClickHouseLogLevel.OFF },
     ...(options.settings === undefined ? {} : { clickhouse_settings: options.settings }),
   }
   if ('socket' in address) {

@@ -115,6 +115,12 @@ class RunningStore implements Store {
 
   async open(): Promise<void> {
     const { directory, clickhouse_url: url, door } = this.#options
+    // Until the door has all its gates it is not for a network (DESIGN.md 8).
+    if (url === undefined && door !== null && !/^(127\.\d+\.\d+\.\d+|::1|localhost)$/.test(door.host))
+      throw new HaidangError(
+        'HD_CONFIG_VALUE',
+        `HAIDANG_SQL: the SQL door listens on loopback only, not on ${door.host}`,
+      )
     await mkdir(directory, { recursive: true })
     if (url !== undefined) {
       this.sql_url = withoutCredentials(url)

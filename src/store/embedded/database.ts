@@ -108,7 +108,11 @@ export class Database {
     const settled = session
       .queryAsync(`${mark} ${sql}\nINTO OUTFILE ${literal(pipe.file)} APPEND FORMAT ${options.format}`)
       .then((r) => ({ elapsed_s: r.elapsed, rows_read: r.rowsRead, bytes_read: r.bytesRead }))
-      .catch((error: unknown) => Promise.reject(exceptionOf(error)))
+      .catch(async (error: unknown) => {
+        const exception = exceptionOf(error)
+        // A fault of syntax speaks of the text with our own clause behind it: ask again for the text alone.
+        throw exception.code === 62 ? ((await syntaxFault(session, sql)) ?? exception) : exception
+      })
       .finally(() => {
         running = false
         pipe.finish()
@@ -143,6 +147,23 @@ export class Database {
   async close(): Promise<void> {
     await this.#tail
     this.#writer.close()
+  }
+}
+
+/** What the parser says to `sql` itself; undefined where it finds nothing wrong. Nothing is run. */
+async function syntaxFault(session: Session, sql: string): Promise<DbException | undefined> {
+  const prefix = 'EXPLAIN AST '
+  try {
+    await session.queryAsync(`${prefix}${sql}`)
+    return undefined
+  } catch (error) {
+    const { code, codeName, message } = exceptionOf(error)
+    const shift = (_: string, word: string, n: string): string =>
+      `${word} ${Math.max(1, Number(n) - prefix.length)}`
+    const own = message
+      .replace(/(position) (\d+)/, shift)
+      .replace(/(line 1, col) (\d+)/, (_, word, n) => shift(_, word, n))
+    return new DbException(code, codeName, own)
   }
 }
 
