@@ -110,10 +110,15 @@ export function isMetric(metrics: MetricRegistry, name: string): boolean {
  */
 export class Checker {
   readonly #around: Surroundings
-  readonly #sizes = new WeakMap<Expression, number>()
+  readonly #sizes = new Map<Expression, number>()
 
   constructor(around: Surroundings) {
     this.#around = around
+  }
+
+  /** Before each rule: sizes are remembered for the `let`s of one rule alone. */
+  begin(): void {
+    this.#sizes.clear()
   }
 
   /** The checked expression, or null where it has faults, all of which went to the scope. `wanted` null: any type. */
@@ -140,10 +145,10 @@ function settle(checked: Checked, type: ValueType): Checked {
 
 class Walk {
   readonly #around: Surroundings
-  readonly #sizes: WeakMap<Expression, number>
+  readonly #sizes: Map<Expression, number>
   readonly #scope: Scope
 
-  constructor(around: Surroundings, sizes: WeakMap<Expression, number>, scope: Scope) {
+  constructor(around: Surroundings, sizes: Map<Expression, number>, scope: Scope) {
     this.#around = around
     this.#sizes = sizes
     this.#scope = scope

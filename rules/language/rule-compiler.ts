@@ -80,6 +80,7 @@ export class Compiler {
 
   rule(document: RuleDocument): CompiledRule {
     const { file, sequenced } = document
+    this.#checker.begin()
     const names = new RuleNames(document, this.#checker, this.#environment.metrics)
     const lets = names.lets()
     const where =

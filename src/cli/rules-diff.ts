@@ -27,7 +27,7 @@ export const rules: Command = {
       io.stdout.write(
         changes.length === 0
           ? 'no rule differs; every window stays\n'
-          : `${counted(changes.length, 'rule')} differ; ${counted(resets, 'window')} would begin empty and warm up from ClickHouse\n`,
+          : `${counted(changes.length, 'rule')} ${changes.length === 1 ? 'differs' : 'differ'}; ${counted(resets, 'window')} would begin empty and warm up from ClickHouse\n`,
       )
       return EXIT_FINE
     } catch (error) {

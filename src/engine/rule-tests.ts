@@ -199,7 +199,8 @@ function failure(rule: Rule, test: RuleTest, line: number, message: string, text
   return {
     file: rule.file,
     line,
-    column: source.length - source.trimStart().length + 1,
+    // Past the indentation and the dash of its list.
+    column: /^\s*(?:-\s+)?/.exec(source)![0].length + 1,
     code: 'HD_RULE_TEST_FAILED',
     message: `${rule.id}: ${test.name}: ${message}`,
     text: source,
