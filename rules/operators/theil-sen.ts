@@ -33,8 +33,6 @@ export class TheilSen {
   #values = new Float64Array(16)
   #from = 0
   #to = 0
-  /** Number of the oldest point: points are numbered as they come. */
-  #first = 0
   /** Pairs of equal time: they have no slope. */
   #ties = 0
   readonly #brackets: (Bracket | null)[] = [null, null, null]
@@ -63,8 +61,7 @@ export class TheilSen {
     const times = this.#times
     for (let i = this.#to - 1; i >= this.#from && times[i] === time; i--) this.#ties++
     for (const bracket of this.#brackets)
-      if (bracket?.known === true)
-        bracket.add(times, this.#values, this.#from, this.#to, time, value, this.#first)
+      if (bracket?.known === true) bracket.count(times, this.#values, this.#from, this.#to, time, value, 1)
     times[this.#to] = time
     this.#values[this.#to] = value
     this.#to++
@@ -74,14 +71,14 @@ export class TheilSen {
   pop(): void {
     const at = --this.#to
     for (let i = at - 1; i >= this.#from && this.#times[i] === this.#times[at]; i--) this.#ties--
-    this.#takeAway(at, -1)
+    this.#takeAway(at)
   }
 
   /** Takes the oldest point away. O(n). */
   shift(): void {
     const at = this.#from++
     for (let i = at + 1; i < this.#to && this.#times[i] === this.#times[at]; i++) this.#ties--
-    this.#takeAway(at, this.#first++)
+    this.#takeAway(at)
   }
 
   /**
@@ -128,13 +125,13 @@ export class TheilSen {
     this.#found[0] = this.#found[1] = this.#found[2] = Number.NaN
   }
 
-  #takeAway(at: number, number: number): void {
+  #takeAway(at: number): void {
     this.#forget()
     const times = this.#times
     const values = this.#values
     for (const bracket of this.#brackets)
       if (bracket?.known === true)
-        bracket.remove(times, values, this.#from, this.#to, times[at]!, values[at]!, number)
+        bracket.count(times, values, this.#from, this.#to, times[at]!, values[at]!, -1)
   }
 
   #makeRoom(): void {
@@ -164,7 +161,7 @@ export class TheilSen {
       const found = bracket.ranked(rank)
       if (!Number.isNaN(found)) return found
     }
-    bracket.find(this.#times, this.#values, this.#from, this.#to, this.#first, rank, pairs)
+    bracket.find(this.#times, this.#values, this.#from, this.#to, rank, pairs)
     return bracket.ranked(rank)
   }
 }
@@ -188,6 +185,10 @@ const HALF_EACH = 2
 /** A bracket that has filled up to this many times its width is cheaper found anew. */
 const FULL = 4
 
+/** Buckets of a bracket, each of the same width: about 4 n / 32 slopes in each. */
+const BUCKETS = 32
+const NOWHERE = -1
+
 class Bracket {
   known = false
   #low = 0
@@ -195,26 +196,30 @@ class Bracket {
   #below = 0
   #atLow = 0
   #atHigh = 0
-  /** Slopes inside, in order of their newer point. */
-  #inside = new Float64Array(32)
-  /** The older point of each, by its number. */
-  #older = new Float64Array(32)
+  /** Slopes inside, chained by bucket. */
+  #slopes = new Float64Array(16)
+  #next = new Int16Array(16)
+  #free = NOWHERE
+  #used = 0
   #size = 0
   #full = 0
+  readonly #heads = new Int16Array(BUCKETS)
+  readonly #counts = new Int16Array(BUCKETS)
+  #scale = 0
 
   forget(): void {
     this.known = false
   }
 
-  /** Adds the slopes of a new point with points [from, to), the first of which has the number `first`. */
-  add(
+  /** Adds (1) or takes away (−1) the slopes of the pairs of (time, value) with points [from, to). */
+  count(
     times: Float64Array,
     values: Float64Array,
     from: number,
     to: number,
     time: number,
     value: number,
-    first: number,
+    sign: 1 | -1,
   ): void {
     const low = this.#low
     const high = this.#high
@@ -224,52 +229,12 @@ class Bracket {
       const slope = (value - values[i]!) / apart
       if (!(slope <= high) || apart === 0) continue
       if (slope < low) below++
-      else if (slope === low) this.#atLow++
-      else if (slope === high) this.#atHigh++
-      else this.#put(slope, first + i - from)
+      else if (slope === low) this.#atLow += sign
+      else if (slope === high) this.#atHigh += sign
+      else if (sign === 1) this.#put(slope)
+      else this.#take(slope)
     }
-    this.#below += below
-  }
-
-  /** Takes away the slopes of a point that has left with points [from, to); `number` is its own, −1 for the newest. */
-  remove(
-    times: Float64Array,
-    values: Float64Array,
-    from: number,
-    to: number,
-    time: number,
-    value: number,
-    number: number,
-  ): void {
-    const low = this.#low
-    const high = this.#high
-    let below = 0
-    let inside = 0
-    for (let i = from; i < to; i++) {
-      const apart = time - times[i]!
-      const slope = (value - values[i]!) / apart
-      if (!(slope <= high) || apart === 0) continue
-      if (slope < low) below++
-      else if (slope === low) this.#atLow--
-      else if (slope === high) this.#atHigh--
-      else inside++
-    }
-    this.#below -= below
-    if (inside === 0) return
-    if (number < 0) {
-      // The newest point: its slopes came last.
-      this.#size -= inside
-      return
-    }
-    const slopes = this.#inside
-    const older = this.#older
-    let kept = 0
-    for (let i = 0; i < this.#size; i++) {
-      if (older[i] === number) continue
-      slopes[kept] = slopes[i]!
-      older[kept++] = older[i]!
-    }
-    this.#size = kept
+    this.#below += sign * below
   }
 
   /** The slope of that rank; NaN where it is not in the bracket any more, or there is too much in it. */
@@ -279,12 +244,12 @@ class Bracket {
     if (k < 0 || size > this.#full) return Number.NaN
     if (k < this.#atLow) return this.#low
     k -= this.#atLow
-    if (k < size) {
-      for (let i = 0; i < size; i++) SCRATCH[i] = this.#inside[i]!
-      return select(SCRATCH, 0, size, k)
-    }
-    k -= size
-    return k < this.#atHigh ? this.#high : Number.NaN
+    if (k >= size) return k - size < this.#atHigh ? this.#high : Number.NaN
+    let bucket = 0
+    while (k >= this.#counts[bucket]!) k -= this.#counts[bucket++]!
+    let n = 0
+    for (let at = this.#heads[bucket]!; at !== NOWHERE; at = this.#next[at]!) SCRATCH[n++] = this.#slopes[at]!
+    return select(SCRATCH, 0, n, k)
   }
 
   /** Puts the bracket around `rank` of all pairs. O(n²). */
@@ -293,17 +258,16 @@ class Bracket {
     values: Float64Array,
     from: number,
     to: number,
-    first: number,
     rank: number,
     pairs: number,
   ): void {
     const half = HALF_MIN + HALF_EACH * (to - from)
     if (this.known && this.#moved(rank, half)) {
-      this.#collect(times, values, from, to, first)
+      this.#collect(times, values, from, to)
       const left = rank - this.#below
       const right = this.#below + this.#atLow + this.#size + this.#atHigh - 1 - rank
       const near = Math.min(half >> 1, rank, pairs - 1 - rank)
-      if (left >= near && right >= near && this.#size < 2 * half + 64) return
+      if (left >= near && right >= near && this.#size <= this.#full) return
     }
     const slopes = SCRATCH
     let n = 0
@@ -319,43 +283,77 @@ class Bracket {
     this.#high = select(slopes, lowest, n, highest - lowest)
     this.#full = FULL * half
     this.known = true
-    this.#collect(times, values, from, to, first)
+    this.#collect(times, values, from, to)
   }
 
-  /** Guesses where the bracket has to go from how densely slopes lie in it; false where nothing lies in it. */
+  /** Guesses where the bracket has to go from how densely slopes lie in it; false where nothing can be said. */
   #moved(rank: number, half: number): boolean {
     const width = this.#high - this.#low
     if (!(width > 0) || this.#size < half) return false
     const each = width / this.#size
     const top = this.#below + this.#atLow + this.#size
-    const centre =
-      rank < this.#below
-        ? this.#low - (this.#below - rank) * each
-        : rank >= top
-          ? this.#high + (rank - top) * each
-          : Number.NaN
+    let centre = Number.NaN
+    if (rank < this.#below) centre = this.#low - (this.#below - rank) * each
+    else if (rank >= top) centre = this.#high + (rank - top) * each
     if (!Number.isFinite(centre)) return false
     this.#low = centre - half * each
     this.#high = centre + half * each
     this.#full = FULL * half
-    return true
+    return this.#low < this.#high
   }
 
-  #collect(times: Float64Array, values: Float64Array, from: number, to: number, first: number): void {
-    this.#below = this.#atLow = this.#atHigh = this.#size = 0
-    for (let j = from + 1; j < to; j++) this.add(times, values, from, j, times[j]!, values[j]!, first)
+  #collect(times: Float64Array, values: Float64Array, from: number, to: number): void {
+    this.#below = this.#atLow = this.#atHigh = this.#size = this.#used = 0
+    this.#free = NOWHERE
+    this.#heads.fill(NOWHERE)
+    this.#counts.fill(0)
+    this.#scale = BUCKETS / (this.#high - this.#low)
+    for (let j = from + 1; j < to; j++) this.count(times, values, from, j, times[j]!, values[j]!, 1)
   }
 
-  #put(slope: number, older: number): void {
-    if (this.#size === this.#inside.length) {
-      const slopes = new Float64Array(this.#size * 2)
-      const numbers = new Float64Array(this.#size * 2)
-      slopes.set(this.#inside)
-      numbers.set(this.#older)
-      this.#inside = slopes
-      this.#older = numbers
+  #bucket(slope: number): number {
+    return Math.min(BUCKETS - 1, ((slope - this.#low) * this.#scale) | 0)
+  }
+
+  #put(slope: number): void {
+    let at = this.#free
+    if (at !== NOWHERE) this.#free = this.#next[at]!
+    else {
+      at = this.#used++
+      if (at === this.#slopes.length) this.#grow()
     }
-    this.#inside[this.#size] = slope
-    this.#older[this.#size++] = older
+    const bucket = this.#bucket(slope)
+    this.#slopes[at] = slope
+    this.#next[at] = this.#heads[bucket]!
+    this.#heads[bucket] = at
+    this.#counts[bucket]!++
+    this.#size++
+  }
+
+  #take(slope: number): void {
+    const bucket = this.#bucket(slope)
+    const next = this.#next
+    let before = NOWHERE
+    let at = this.#heads[bucket]!
+    while (at !== NOWHERE && this.#slopes[at] !== slope) {
+      before = at
+      at = next[at]!
+    }
+    if (at === NOWHERE) return
+    if (before === NOWHERE) this.#heads[bucket] = next[at]!
+    else next[before] = next[at]!
+    next[at] = this.#free
+    this.#free = at
+    this.#counts[bucket]!--
+    this.#size--
+  }
+
+  #grow(): void {
+    const slopes = new Float64Array(this.#slopes.length * 2)
+    const next = new Int16Array(this.#slopes.length * 2)
+    slopes.set(this.#slopes)
+    next.set(this.#next)
+    this.#slopes = slopes
+    this.#next = next
   }
 }
