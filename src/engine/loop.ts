@@ -38,7 +38,7 @@ export interface Writer extends SampleWriter {
 /** Who is told at once, before the sync. */
 export interface Audience {
   alert(transition: Transition): void
-  samples(batch: SampleBatch, from: number, to: number, index: SeriesIndex): void
+  samples(batch: SampleBatch, from: number, to: number, index: SeriesIndex, stream: number): void
   feed(name: string, state: 'up' | 'down' | 'caught_up'): void
 }
 
@@ -62,6 +62,8 @@ interface FeedState {
 
 interface Held {
   readonly record: EngineRecord
+  readonly transitions: readonly Transition[]
+  readonly telling: boolean
   readonly durable: (() => void) | null
 }
 
@@ -73,6 +75,8 @@ export class Loop implements IngestSink {
   readonly #out: Transition[] = []
   /** Messages judged while the log was full: appended, under new numbers, when it has room. */
   #held: Held[] = []
+  /** Of those, how many caused transitions: these keep their order among themselves. */
+  #heldTelling = 0
   /** Last `received` of everything: arrival is wall anchor + monotonic clock, so that a wall clock that jumps moves no timer. */
   #anchorWall: number
   #anchorMonotonic: number
@@ -152,7 +156,7 @@ export class Loop implements IngestSink {
       to: batch.length,
     }
     this.#apply(record, durable)
-    this.#options.audience.samples(batch, 0, batch.length, this.core.index)
+    this.#options.audience.samples(batch, 0, batch.length, this.core.index, record.stream)
   }
 
   state(feed: string, state: 'up' | 'down' | 'caught_up'): void {
@@ -203,6 +207,7 @@ export class Loop implements IngestSink {
   #apply(record: EngineRecord, durable: (() => void) | null): void {
     const out = this.#out
     out.length = 0
+    if (this.#held.length > 0) this.#appendHeld()
     record.seq = this.core.seq + 1
     this.core.apply(record, out)
     for (let i = 0; i < out.length; i++) {
@@ -210,25 +215,33 @@ export class Loop implements IngestSink {
       transition.raised = this.now()
       this.#options.audience.alert(transition)
     }
-    if (!this.#options.log.append(record, out, durable)) this.#hold(record, durable)
+    // What was held goes first, so that the log has the order in which it was judged; only what tells people something
+    // (a transition, a command) may overtake samples, by the log's reserve, and never each other.
+    const telling = out.length > 0 || record.kind === 'command'
+    const behind = telling ? this.#heldTelling > 0 : this.#held.length > 0
+    if (behind || !this.#options.log.append(record, out, durable)) this.#hold(record, out, telling, durable)
   }
 
-  #hold(record: EngineRecord, durable: (() => void) | null): void {
+  #hold(record: EngineRecord, out: readonly Transition[], telling: boolean, durable: (() => void) | null): void {
     this.#options.count('log_held_total', '', 1)
     if (this.#held.length >= BOUNDS.unacknowledged) {
       // Nothing can be promised for it; a broker that was not answered sends it again.
       this.#options.count('log_dropped_total', '', 1)
       return
     }
-    this.#held.push({ record: record.kind === 'message' ? copied(record) : record, durable })
+    this.#held.push({ record: record.kind === 'message' ? copied(record) : record, transitions: [...out], telling, durable })
+    if (telling) this.#heldTelling++
   }
 
   #appendHeld(): void {
     let taken = 0
-    for (const { record, durable } of this.#held) {
-      record.seq = this.core.seq + 1
-      if (!this.#options.log.append(record, [], durable)) break
-      this.core.seq = record.seq
+    for (const { record, transitions, telling, durable } of this.#held) {
+      const seq = this.core.seq + 1
+      record.seq = seq
+      for (const transition of transitions) transition.seq = seq
+      if (!this.#options.log.append(record, transitions, durable)) break
+      this.core.seq = seq
+      if (telling) this.#heldTelling--
       taken++
     }
     if (taken > 0) this.#held = this.#held.slice(taken)
