@@ -25,7 +25,7 @@ interface Event {
 }
 
 /** ms UTC at the beginning of every simulation. */
-const EPOCH = 1_795_294_800_000
+export const EPOCH = 1_795_294_800_000
 
 export class World implements Clock {
   readonly random: Random
@@ -48,7 +48,12 @@ export class World implements Clock {
     return Math.floor(this.#time + this.#wallOffset)
   }
 
-  /** The wall clock jumps; monotonic time does not. */
+  /** What every good clock of the city shows, ms UTC: devices and brokers go by it. */
+  trueTime(): number {
+    return Math.floor(this.#time + EPOCH)
+  }
+
+  /** The engine's wall clock jumps; monotonic time does not. */
   jump(ms: number): void {
     this.#wallOffset += ms
     this.say(`wall clock jumps ${ms} ms`)

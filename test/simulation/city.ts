@@ -1,0 +1,109 @@
+/**
+ * What the simulated city sends: gauges on two brokers whose levels wander over thresholds, fall silent for minutes and
+ * speak again, some samples out of order. Times are far enough from every limit that an engine that is away for
+ * seconds must decide the same.
+ */
+import { Random } from './random.js'
+
+export interface Publication {
+  /** Virtual ms at which the device publishes. */
+  readonly at: number
+  readonly broker: 'jetstream' | 'mqtt'
+  readonly device: string
+  /** Event time, ms after the beginning. */
+  readonly time: number
+  readonly level: number
+}
+
+export interface Workload {
+  readonly publications: readonly Publication[]
+  /** Virtual ms by which every timer of the last samples is over. */
+  readonly end: number
+}
+
+export const METRICS = ['level_m: { unit: m, min: -10, max: 50, danger: up, decimals: 2, counter: false, en: Level, vi: Mức }']
+
+export const RULES = [
+  {
+    file: 'simulation.yaml',
+    text: `
+rule: sim.level
+title: { en: "{device} at {level_m} m", vi: "{device} mức {level_m} m" }
+category: flood
+owner: test
+stream: flood
+levels:
+  medium: { when: level_m >= 2, clear: level_m < 1.8 }
+  high: { when: level_m >= 2.5, clear: level_m < 2.2, for: 15s, hold: 25s }
+  critical: { when: level_m >= 3 }
+absent: { after: 60s, level: low }
+---
+rule: sim.mean
+title: { en: "{device} mean", vi: "{device} trung bình" }
+category: flood
+owner: test
+stream: flood
+levels:
+  medium: { when: "avg(level_m, 60s) >= 2.1", clear: "avg(level_m, 60s) < 1.9" }
+---
+rule: sim.rise
+title: { en: "{device} rises", vi: "{device} dâng" }
+category: flood
+owner: test
+stream: flood
+levels:
+  low: { when: "delta(level_m, 45s) > 0.8", hold: 20s }
+---
+rule: sim.smooth
+title: { en: "{device} smooth", vi: "{device} trơn" }
+category: flood
+owner: test
+stream: flood
+levels:
+  medium: { when: "ewma(level_m, 60s) > 2.2", clear: "ewma(level_m, 60s) < 2" }
+`,
+  },
+] as const
+
+const DEVICES = 5
+const SPAN_MS = 6 * 60_000
+const INTERVAL_MS = 9000
+
+export function workload(seed: number): Workload {
+  const random = new Random(seed)
+  const publications: Publication[] = []
+  for (let d = 0; d < DEVICES; d++) {
+    const broker = d % 2 === 0 ? 'jetstream' : 'mqtt'
+    let level = 1 + random.next() * 1.5
+    let drift = 0
+    for (
+      let time = random.integer(0, INTERVAL_MS);
+      time < SPAN_MS;
+      time += INTERVAL_MS + random.integer(-500, 500)
+    ) {
+      // Silent for much longer than \`absent\`, or not at all.
+      if (random.chance(0.03)) time += 150_000
+      if (time >= SPAN_MS) break
+      drift = drift * 0.8 + (random.next() - 0.5) * 0.5
+      level = Math.min(3.4, Math.max(0.5, level + drift))
+      publications.push({
+        at: time + 30 + random.integer(0, 40),
+        broker,
+        device: `gauge-${d}`,
+        time,
+        level: Math.round(level * 1000) / 1000,
+      })
+      // Now and then an older sample comes behind.
+      if (random.chance(0.04))
+        publications.push({
+          at: time + 200,
+          broker,
+          device: `gauge-${d}`,
+          time: time - 4001,
+          level: Math.round(random.next() * 3000) / 1000,
+        })
+    }
+  }
+  publications.sort((a, b) => a.at - b.at)
+  return { publications, end: SPAN_MS + 100_000 }
+}
