@@ -68,9 +68,14 @@ export class AlertList {
 
   /** Makes as many rows as fit, by the height that layout gave; returns how many. */
   fit(columns: number): number {
-    const rowHeight = measureRow(this.#list)
+    this.root.style.removeProperty('--row')
+    const least = measureRow(this.#list)
     const gap = Number.parseFloat(getComputedStyle(this.#list).rowGap) || 0
-    const perColumn = Math.max(1, Math.floor((this.root.clientHeight + gap) / (rowHeight + gap)))
+    const { clientHeight } = this.root
+    // A layout without the list gives it no height.
+    const perColumn = least === 0 ? 0 : Math.floor((clientHeight + gap) / (least + gap))
+    if (perColumn > 0)
+      this.root.style.setProperty('--row', `${Math.floor((clientHeight + gap) / perColumn - gap)}px`)
     const places = perColumn * columns
     while (this.#rows.length < places) this.#add()
     while (this.#rows.length > places) this.#rows.pop()!.root.remove()
@@ -169,8 +174,8 @@ export class AlertList {
     const tag = element('span', 'tag')
     const place = element('span', 'place')
     const age = element('span', 'age')
-    first.append(title, tag)
-    second.append(place, age)
+    first.append(title)
+    second.append(place, tag, age)
     const text = element('div', 'text')
     text.append(first, second)
     root.append(icon.root, text)

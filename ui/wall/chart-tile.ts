@@ -55,10 +55,10 @@ export class ChartTile {
     this.#value = element('span', 'value')
     this.#stale = element('span', 'stale-tag')
     this.#stale.hidden = true
-    head.append(this.#icon.root, this.#name, this.#stale, this.#value)
+    head.append(this.#icon.root, this.#name, this.#value)
     this.#icon.root.toggleAttribute('hidden', true)
     this.#plot = element('div', 'plot')
-    this.root.append(head, this.#plot)
+    this.root.append(head, this.#plot, this.#stale)
   }
 
   get device(): string {
@@ -135,13 +135,14 @@ export class ChartTile {
     const grid = { stroke: INK.line, width: Math.max(1, innerHeight / 1080) }
     const axis = { stroke: INK.muted, font, grid, ticks: { show: false } }
     const isBare = this.kind === 'figure'
+    const hasLimits = (this.#series?.chart.limits.length ?? 0) > 0
     return {
       width,
       height,
       ms: 1,
       cursor: { show: false },
       legend: { show: false },
-      padding: isBare ? [lineWidth, 0, lineWidth, 0] : [textPx * 0.6, textPx * 0.4, 0, 0],
+      padding: isBare ? [lineWidth, 0, lineWidth, 0] : [textPx * (hasLimits ? 1.1 : 0.6), textPx * 0.4, 0, 0],
       scales: {
         x: { time: true, range: () => this.#x },
         y: { range: () => this.#y },
@@ -154,7 +155,7 @@ export class ChartTile {
               ...axis,
               size: textPx * 1.6,
               gap: textPx * 0.3,
-              splits: (_u, _axis, min, max) => timeSplits(min, max, width / (textPx * 7)),
+              splits: (_u, _axis, min, max) => timeSplits(min, max, width / (textPx * 5)),
               values: (_u, splits) => splits.map((ms) => this.#format.time(ms)),
             },
             {
@@ -188,8 +189,8 @@ export class ChartTile {
     const { ctx, bbox } = u
     ctx.save()
     ctx.font = font
-    ctx.textBaseline = 'bottom'
     ctx.textAlign = 'right'
+    ctx.textBaseline = 'bottom'
     ctx.strokeStyle = INK.muted
     ctx.fillStyle = INK.muted
     ctx.lineWidth = lineWidth * 0.6
@@ -219,7 +220,7 @@ function timeSplits(min: number, max: number, labels: number): number[] {
 function valueSplits(min: number, max: number, labels: number): number[] {
   const step = niceStep((max - min) / Math.max(1, Math.min(4, labels)))
   const splits: number[] = []
-  for (let n = Math.ceil(min / step - 1e-9); n * step <= max + step * 1e-9; n++) splits.push(n * step)
+  for (let n = Math.ceil(min / step - 1e-9); n * step <= max + step * 1e-9; n++) splits.push(n * step + 0) // -0 would print as it is
   return splits
 }
 

@@ -68,6 +68,7 @@ export class WallPage {
   #drawnFrame: { frame: number; at: number } | null = null
   #frameAsked = false
   #drawWanted = false
+  #bannerShown = false
 
   constructor(params: Params, body: HTMLElement) {
     this.#params = params
@@ -263,7 +264,18 @@ export class WallPage {
       feedsDown: this.#heartbeat?.feeds_down ?? [],
       retryIn: this.#connection.retryIn(now),
     })
+    if (this.#bannerShown === this.#bar.banner.hidden) this.#makeRoom()
     this.#confirmAfterPaint()
+  }
+
+  /** The banner came or went: it takes its space from the rows and plots, and covers none. */
+  #makeRoom(): void {
+    this.#bannerShown = !this.#bar.banner.hidden
+    this.#list.fit(this.#columns)
+    for (const tile of this.#tiles) tile.fit(this.#textPx)
+    this.#drawnAt = Number.NEGATIVE_INFINITY
+    this.#drawWanted = true
+    this.#askFrame()
   }
 
   #drawCharts(alerts: readonly AlertState[], modelNow: number, now: number): void {
