@@ -60,6 +60,8 @@ export const MQTT_SCHEMES = ['mqtt', 'mqtts', 'ws', 'wss'] as const
 export const NATS_SCHEMES = ['nats', 'tls'] as const
 export const HTTP_SCHEMES = ['http', 'https'] as const
 
+/** Bytes; no size of ours makes sense below. */
+export const SIZE_MIN = 1024 ** 2
 /** Longest `late` and longest time anywhere in configuration. */
 const DURATION_MAX = 400 * 86_400_000
 
@@ -100,7 +102,10 @@ export const FORMATS: Readonly<Record<string, Format>> = {
     },
     says: 'a duration like 30s 10m 2h 7d, more than 0 and at most 400d',
   },
-  size: { is: (text) => parseSize(text) !== undefined, says: 'a size like 512MiB or 10GiB, or whole bytes' },
+  size: {
+    is: (text) => (parseSize(text) ?? 0) >= SIZE_MIN,
+    says: 'a size like 512MiB or 10GiB or whole bytes, at least 1MiB',
+  },
   time_zone: { is: isTimeZone, says: 'an IANA time zone like Asia/Ho_Chi_Minh' },
   mqtt_url: url(MQTT_SCHEMES),
   nats_url: url(NATS_SCHEMES),

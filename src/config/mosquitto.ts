@@ -55,5 +55,5 @@ export function mosquittoFaults(file: string, text: string): readonly Fault[] {
       'autosave_interval',
       `${named('autosave_interval')}: killed, the broker loses what it acknowledged since the last save (1800 s by default); say 1`,
     )
-  return report.faults
+  return report.faults.sort((a, b) => a.line - b.line)
 }

@@ -3,6 +3,7 @@
  * may be; what two values have to do with each other is in cross-check.ts. `format` names one of formats.ts.
  */
 import { STREAMS } from '../../rules/language/envelope.js'
+import { SIZE_MIN } from './formats.js'
 
 const file = { type: 'string', format: 'text' } as const
 const clock = {
@@ -233,7 +234,7 @@ export const SETTINGS_SCHEMA = {
     log_bytes: {
       type: ['string', 'integer'],
       format: 'size',
-      minimum: 1_048_576,
+      minimum: SIZE_MIN,
       default: '10GiB',
       description:
         'Most that the log may take; when full, judging goes on and acknowledging stops. A day of 2 000 msg/s is about 10 GiB.',

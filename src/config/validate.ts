@@ -72,7 +72,7 @@ function explained(error: ErrorObject): SchemaFault | undefined {
   }
   const parent = (error.parentSchema ?? {}) as {
     properties?: Record<string, unknown>
-    type?: string | string[]
+    format?: string
   }
   const value = (sentence: string): SchemaFault => ({
     path,
@@ -99,13 +99,15 @@ function explained(error: ErrorObject): SchemaFault | undefined {
     case 'type':
       if (error.data === null)
         return { path, place: 'key', code: 'HD_CONFIG_MISSING', message: `${nameOf(path)} has no value` }
-      return value(`is ${typeNames(error.params['type'])}, not ${described(error.data)}`)
+      return value(
+        `is ${FORMATS[String(parent.format)]?.says ?? typeNames(error.params['type'])}, not ${described(error.data)}`,
+      )
     case 'enum': {
       const allowed = (error.params['allowedValues'] as unknown[]).map(String)
       if (error.data === null)
         return { path, place: 'key', code: 'HD_CONFIG_MISSING', message: `${nameOf(path)} has no value` }
       return value(
-        `is one of ${allowed.join(' ')}, not ${described(error.data)}${didYouMean(String(error.data), allowed)}`,
+        `is one of ${allowed.join(' ')}, not ${described(error.data)}${typeof error.data === 'string' ? didYouMean(error.data, allowed) : ''}`,
       )
     }
     case 'format': {
