@@ -4,6 +4,8 @@
  *
  *   record ─► feed's clock ─► timers due ─► samples marked and applied ─► touched rules judged ─► transitions
  */
+import type { Rule } from '../../rules/language/ast.js'
+import { walk } from '../../rules/language/compile.js'
 import { loadRules } from '../../rules/language/load.js'
 import { becomeUnknown, type AlertCell, type Change, createCell, end, expireTimer, isQuiet, judge } from '../alerts/lifecycle.js'
 import type { LevelIndex, Transition } from '../model/alert.js'
@@ -131,6 +133,21 @@ export class Core {
         this.#applyText(record)
     }
   }
+
+  get openAlerts(): number {
+    return this.rules.rules.reduce((sum, rule) => sum + rule.open.size, 0)
+  }
+
+  /** What the wall's charts look for: metrics and limits that rules name. The same list until rules change. */
+  watched(): readonly { readonly rule: string; readonly metrics: readonly string[]; readonly limits: readonly string[] }[] {
+    if (this.#watched.rules !== this.rules)
+      this.#watched = {
+        rules: this.rules,
+        list: this.rules.rules.map(({ rule }) => ({ rule: rule.id, metrics: rule.metrics, limits: limitsOf(rule) })),
+      }
+    return this.#watched.list
+  }
+  #watched: { rules: RuleSet | null; list: readonly { readonly rule: string; readonly metrics: readonly string[]; readonly limits: readonly string[] }[] } = { rules: null, list: [] }
 
   #take({ feed, identity, received }: MessageRecord | DeadLetterRecord): void {
     if (identity !== 0) this.deliveries.take(feed, this.deliveryMode(feed), identity, received)
@@ -1191,6 +1208,18 @@ function grown(column: Float64Array, length: number, fill: number): Float64Array
   const next = new Float64Array(length).fill(fill)
   next.set(column)
   return next
+}
+
+/** Registry limits that a rule compares with. */
+function limitsOf(rule: Rule): string[] {
+  const limits = new Set<string>()
+  for (const level of rule.levels)
+    for (const expression of [level.when, level.clear])
+      if (expression !== null)
+        walk(expression, (node) => {
+          if (node.kind === 'name' && node.name.of === 'limit') limits.add(node.name.limit)
+        })
+  return [...limits]
 }
 
 function withClaimedTime(attrs: string, time: number): string {

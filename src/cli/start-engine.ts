@@ -1,0 +1,442 @@
+/**
+ * Puts the engine together: lock, log, recovery, core, loop, store, server, transports. Here implementations are
+ * chosen; nothing here decides anything else.
+ *
+ *   transports ─► loop ─► core ─► wall (at once)
+ *                  └────► log ─► acknowledgements, shipper, checkpointer
+ */
+import { randomBytes } from 'node:crypto'
+import path from 'node:path'
+import { Registry } from 'prom-client'
+import { EmbeddedBroker } from '../../ingest/broker.js'
+import { DECODERS } from '../../ingest/decoders/index.js'
+import { MessageWriter } from '../../ingest/decoders/writer.js'
+import { MqttTransport } from '../../ingest/mqtt.js'
+import { NatsTransport } from '../../ingest/nats.js'
+import type { BrokerConnection, Settings, SourceSettings } from '../config/settings.js'
+import { readTexts } from '../config/texts.js'
+import { textRecords } from '../engine/configure.js'
+import { Core, type CoreOptions } from '../engine/core.js'
+import { Fold } from '../engine/fold.js'
+import type { DeliveryMode } from '../engine/deliveries.js'
+import { type FeedSetup, Loop } from '../engine/loop.js'
+import { Checkpointer } from '../log/checkpointer.js'
+import { Checkpoints } from '../log/checkpoints.js'
+import { realDisk } from '../log/disk.js'
+import { lockDirectory } from '../log/lock.js'
+import { type Log, openLog } from '../log/log.js'
+import { readNewest } from '../log/newest.js'
+import { trimPoint } from '../log/trim-point.js'
+import { BOUNDS } from '../model/bounds.js'
+import { type Fault, HaidangError } from '../model/errors.js'
+import type { Clock, Transport } from '../model/ports.js'
+import { SeriesIndex } from '../model/series.js'
+import { createServer, type HaidangServer } from '../server/server.js'
+import { Tokens } from '../server/tokens.js'
+import { Wall } from '../server/wall.js'
+import { WallMetrics } from '../server/wall-metrics.js'
+import { SeriesHistory } from '../store/history.js'
+import { openStore, type Store } from '../store/store.js'
+import { EngineCity } from './engine-city.js'
+import { HostMetrics } from './host-metrics.js'
+
+export interface StartOptions {
+  readonly settings: Settings
+  /** The demo: everybody at this machine is admin, on loopback alone. */
+  readonly open: boolean
+  /** One line for people (stderr). */
+  readonly say: (line: string) => void
+}
+
+export interface Addresses {
+  readonly http: string
+  readonly mqtt: string | null
+  readonly sql: string | null
+}
+
+export interface RunningEngine {
+  readonly addresses: Addresses
+  /** A token made at this start, printed once; null where there were tokens already. */
+  readonly newToken: string | null
+  /** Drains, checkpoints, closes; within 10 s. */
+  close(): Promise<void>
+}
+
+/** Rule faults found at the start: the engine does not start with them. */
+export class RulesRefused extends HaidangError {
+  readonly faults: readonly Fault[]
+  constructor(faults: readonly Fault[]) {
+    super('HD_RULE_SYNTAX', `${faults.length} faults in the rules`)
+    this.faults = faults
+  }
+}
+
+const TICK_MS = 100
+const BUILT_IN = 'haidang'
+const NATIVE_TOPICS = ['haidang/v1/#']
+const NATIVE_SUBJECTS = ['haidang.v1.>']
+const PAGES = path.resolve(import.meta.dirname, '../../ui')
+const STORE_WAIT_MS = 60_000
+
+export const systemClock: Clock = { now: () => Date.now(), monotonic: () => performance.now() }
+
+interface FeedPlan {
+  readonly setup: FeedSetup
+  readonly delivery: DeliveryMode
+  readonly late: number
+  readonly transport: Transport
+  readonly kind: string
+  readonly address: string
+}
+
+export async function startEngine(options: StartOptions): Promise<RunningEngine> {
+  const { settings } = options
+  const closing: (() => Promise<unknown>)[] = []
+  try {
+    return await assemble(options, settings, closing)
+  } catch (error) {
+    for (const close of closing.reverse()) await close().catch(() => {})
+    throw error
+  }
+}
+
+async function assemble(options: StartOptions, settings: Settings, closing: (() => Promise<unknown>)[]): Promise<RunningEngine> {
+  const { say } = options
+  const clock = systemClock
+  const registry = new Registry()
+  const host = new HostMetrics(registry)
+
+  // Texts first: a faulty rule must not cost the start of anything.
+  const texts = await readTexts(settings.texts)
+  refuseFaultyRules(texts, settings.timezone)
+
+  const lock = await lockDirectory(settings.data)
+  closing.push(() => lock.release())
+
+  const plans = feedPlans(settings, clock, say)
+  const coreOptions: CoreOptions = {
+    timezone: settings.timezone,
+    late: Object.fromEntries(plans.map((plan) => [plan.setup.name, plan.late])),
+    delivery: Object.fromEntries(plans.map((plan) => [plan.setup.name, plan.delivery])),
+  }
+
+  // Recovery: checkpoint, then the log.
+  const directories = { log: path.join(settings.data, 'log'), checkpoints: path.join(settings.data, 'checkpoints') }
+  const checkpoints = await Checkpoints.open(realDisk, directories.checkpoints)
+  let fold = new Fold(coreOptions)
+  let wake = (): void => {}
+  const started = performance.now()
+  let log = await openLogFor(fold)
+  closing.push(() => log.close())
+  try {
+    await readNewest(checkpoints, fold, log.recovery.lastSeq)
+  } catch (error) {
+    say(`${(error as Error).message}; the log is replayed from its beginning`)
+    await log.close()
+    fold = new Fold(coreOptions)
+    log = await openLogFor(fold)
+  }
+  const replayed = log.reader(fold.core.index)
+  await replayed.replay(fold.core.seq + 1, (logged) => fold.apply(logged))
+  await replayed.close()
+  const { core } = fold
+  // Numbers that were given to records which a crash took back are given again.
+  core.seq = Math.max(core.seq, log.recovery.lastSeq)
+  if (fold.recovery.records > 0)
+    say(`recovered ${fold.recovery.records} records in ${Math.round(performance.now() - started)} ms${fold.recovery.differing > 0 ? `; ${fold.recovery.differing} would be decided otherwise today` : ''}`)
+
+  function openLogFor(one: Fold): Promise<Log> {
+    return openLog({
+      disk: realDisk,
+      directory: directories.log,
+      index: one.core.index,
+      limits: { log_bytes: settings.log_bytes },
+      onSynced: () => wake(),
+      onDamage: (damage) => say(`log: ${damage.bytes} damaged bytes in ${damage.segment}, set aside`),
+    })
+  }
+
+  const wall: Wall = new Wall({
+    epoch: randomBytes(8).toString('hex'),
+    clock: { now: () => loop.now(), monotonic: clock.monotonic },
+    build: host.build,
+    clockMode: plans.some((plan) => plan.setup.clock === 'event') ? 'event' : 'arrival',
+    metrics: new WallMetrics(registry),
+    metricRegistry: () => core.metrics,
+    registry: () => core.registry,
+    rules: () => core.watched(),
+    progress: () => ({ seq: core.seq, backlog: 0 }),
+  })
+  for (const state of fold.board.values()) wall.board.put(state)
+
+  const loop: Loop = new Loop(
+    {
+      core,
+      log,
+      clock,
+      audience: wall,
+      writer: new MessageWriter(core.index),
+      feeds: plans.map((plan) => plan.setup),
+      count: (name, label, amount) => host.count(name, label, amount),
+    },
+    fold.recovery.received,
+  )
+  for (const record of textRecords(texts, 0)) if (core.texts[record.kind as keyof typeof core.texts]?.hash !== record.hash) loop.text(record.kind, record.hash, record.text, null)
+
+  const tokens = await Tokens.open(path.join(settings.data, 'tokens.json'), clock)
+  const newToken = options.open ? null : await firstToken(tokens, settings.token)
+
+  let shippedSeq = 0
+  let olderCheckpoint = checkpoints.olderSeq
+  const trim = (): void => {
+    const { share } = log.status()
+    log.trim(trimPoint({ shippedSeq, olderCheckpointSeq: olderCheckpoint, sinkSeqs: [], share })).catch((error: unknown) => say(`log trim: ${(error as Error).message}`))
+  }
+
+  // The store in its own time: the engine judges and logs while it starts.
+  const shipperIndex = new SeriesIndex()
+  let store: Store | null = null
+  const storeOpened = openStore({
+    directory: settings.data,
+    log: log.reader(shipperIndex),
+    index: shipperIndex,
+    ...(settings.clickhouse === null ? {} : { clickhouse_url: settings.clickhouse }),
+    door: settings.sql,
+    checkToken: async (token) => {
+      const principal = tokens.verify(token)
+      return principal === null ? null : { who: principal.name, role: principal.role }
+    },
+    onAudit: (entry) => {
+      loop.command('query', entry.who, '', { ...entry }, () => {})
+    },
+    onShipped: (seq) => {
+      shippedSeq = seq
+    },
+    onSetAside: (entry) => say(`store: records set aside: ${JSON.stringify(entry)}`),
+  })
+  // Told below; it must not be an unhandled rejection until then.
+  storeOpened.catch(() => {})
+  closing.push(async () => (await storeOpened.catch(() => null))?.close())
+  wake = () => store?.wake()
+
+  const checkpointer = new Checkpointer({
+    ...directories,
+    core: coreOptions,
+    syncedSeq: () => log.syncedSeq,
+    onCheckpoint: (_seq, olderSeq) => {
+      olderCheckpoint = olderSeq
+      trim()
+    },
+    onError: (reason) => say(`checkpoint: ${reason}`),
+  })
+  closing.push(() => checkpointer.close())
+
+  for (const plan of plans) {
+    await plan.transport.open(loop)
+    closing.push(() => plan.transport.close())
+  }
+  const ticking = setInterval(() => loop.tick(), TICK_MS)
+  closing.push(async () => clearInterval(ticking))
+
+  const city = new EngineCity({ core, wall, plans: () => plans, clock: () => loop.now(), store: () => store })
+  host.observe({ core, log, loop, wall, transports: () => plans.map((plan) => plan.transport), store: () => store })
+  const server = await createServer({
+    host: settings.http.host,
+    port: settings.http.port,
+    wall,
+    access: options.open ? { kind: 'open' } : { kind: 'tokens', tokens },
+    commands: {
+      submit: (name, who, target, body) => {
+        if (core.findAlert(target) === undefined && target !== '') throw new HaidangError('HD_SERVE_NOT_FOUND', `there is no alert '${target}'`)
+        return new Promise((resolve) => {
+          const seq = loop.command(name, who, target, body, () => resolve({ seq }))
+        })
+      },
+    },
+    city,
+    history: {
+      pipe: async (query, reply) => {
+        if (store === null) throw new HaidangError('HD_STORE_CONNECT', 'the store is not up')
+        await new SeriesHistory(store, () => loop.now()).pipe(query, reply)
+      },
+    },
+    ready: () => notReady(plans, log, store),
+    metrics: registry,
+    clock,
+    version: { version: host.version, build: host.build, node: process.version },
+    pages: PAGES,
+    onError: (error) => say(`server: ${String((error as Error).stack ?? error)}`),
+  })
+  closing.push(() => server.close())
+  wall.start()
+
+  try {
+    store = await within(storeOpened, STORE_WAIT_MS)
+  } catch (error) {
+    if (error instanceof HaidangError && (error.code === 'HD_SERVE_PORT' || error.code === 'HD_STORE_SCHEMA')) throw error
+    say(`store: ${(error as Error).message}; judging and logging go on without it`)
+    storeOpened.then(
+      (late) => {
+        store = late
+      },
+      () => {},
+    )
+  }
+
+  const addresses: Addresses = { http: server.url, mqtt: mqttAddress(plans, settings), sql: store?.sql_url ?? null }
+  return { addresses, newToken, close: () => shutDown({ plans, loop, log, checkpointer, store, server, wall, ticking, lock, say, wait: storeOpened }) }
+}
+
+async function shutDown(parts: {
+  plans: readonly FeedPlan[]
+  loop: Loop
+  log: Log
+  checkpointer: Checkpointer
+  store: Store | null
+  server: HaidangServer
+  wall: Wall
+  ticking: NodeJS.Timeout
+  lock: { release(): Promise<void> }
+  say: (line: string) => void
+  wait: Promise<Store>
+}): Promise<void> {
+  const { log } = parts
+  clearInterval(parts.ticking)
+  await Promise.all(parts.plans.map((plan) => plan.transport.close()))
+  await within(log.flush(), 2000).catch(() => {})
+  await within(parts.checkpointer.checkpoint(), 4000).catch(() => {})
+  await parts.checkpointer.close()
+  await parts.server.close()
+  await parts.wall.close()
+  const store = parts.store ?? (await within(parts.wait, 1000).catch(() => null))
+  if (store !== null) {
+    await within(store.drained(), 2000).catch(() => {})
+    await store.close()
+  }
+  await log.close()
+  await parts.lock.release()
+}
+
+function refuseFaultyRules(texts: Awaited<ReturnType<typeof readTexts>>, timezone: string): void {
+  const trial = new Core({ timezone })
+  for (const record of textRecords(texts, 0)) trial.apply(record, [])
+  const faults = trial.faults.filter((fault) => fault.severity === 'error')
+  if (faults.length > 0) throw new RulesRefused(faults)
+}
+
+async function firstToken(tokens: Tokens, given: string | null): Promise<string | null> {
+  if (given !== null) {
+    tokens.adopt('HAIDANG_TOKEN', 'admin', given)
+    return null
+  }
+  return tokens.size > 0 ? null : (await tokens.create('first', 'admin')).token
+}
+
+/** Every feed of the settings: the built-in native ones, and those configured. */
+function feedPlans(settings: Settings, clock: Clock, say: (line: string) => void): FeedPlan[] {
+  const plans: FeedPlan[] = []
+  const random = Math.random
+  const decoder = (id: string) => {
+    const found = DECODERS.get(id)
+    if (found === undefined) throw new HaidangError('HD_CONFIG_VALUE', `there is no decoder '${id}'`)
+    return found
+  }
+  const builtIn = (name: string): FeedSetup => ({ name, decoder: decoder('native'), profile: { source: BUILT_IN, stream: 'sensor' }, clock: settings.clock })
+  if (settings.broker !== null) {
+    const transport = new EmbeddedBroker({ name: 'broker', ...settings.broker, clock })
+    plans.push({ setup: builtIn('broker'), delivery: 'flag', late: settings.late, transport, kind: 'mqtt', address: `mqtt://${settings.broker.host}:${settings.broker.port}` })
+  }
+  if (settings.mqtt !== null) plans.push(mqttPlan(builtIn('mqtt'), settings.mqtt, NATIVE_TOPICS, 1, settings.late))
+  if (settings.nats !== null) plans.push(natsPlan(builtIn('nats'), settings.nats, NATIVE_SUBJECTS, settings.jetstream, settings.late))
+  for (const source of settings.sources) {
+    const setup: FeedSetup = { name: source.name, decoder: decoder(source.decoder), profile: source.profile, clock: source.clock }
+    const plan = sourcePlan(source, setup)
+    if (plan === null) say(`source '${source.name}': transport '${source.transport}' is not built yet; it is not read`)
+    else plans.push(plan)
+  }
+  return plans
+
+  function sourcePlan(source: SourceSettings, setup: FeedSetup): FeedPlan | null {
+    if (source.transport === 'mqtt') {
+      const connection = source.connection ?? settings.mqtt
+      if (connection !== null) return mqttPlan(setup, connection, source.topics, source.qos, source.late)
+      if (settings.broker === null) return null
+      return mqttPlan(setup, { url: `mqtt://${settings.broker.host}:${settings.broker.port}` }, source.topics, source.qos, source.late)
+    }
+    if (source.transport === 'nats' || source.transport === 'jetstream') {
+      const connection = source.connection ?? settings.nats
+      if (connection === null) return null
+      const jetstream = source.transport === 'jetstream' ? { durable: source.durable ?? `haidang-${source.name}`, ...(source.stream === undefined ? {} : { stream: source.stream }) } : null
+      return natsPlan(setup, connection, source.topics, jetstream, source.late)
+    }
+    return null
+  }
+
+  function mqttPlan(setup: FeedSetup, connection: BrokerConnection, topics: readonly string[], qos: 0 | 1, late: number): FeedPlan {
+    const { url, username, password, tls } = connection
+    const transport = new MqttTransport({
+      name: setup.name,
+      url,
+      topics,
+      client_id: `haidang-${setup.name}`,
+      qos,
+      ...(username === undefined ? {} : { username }),
+      ...(password === undefined ? {} : { password }),
+      ...(tls === undefined ? {} : { tls }),
+      clock,
+      random,
+    })
+    return { setup, delivery: qos === 0 ? 'none' : 'run', late, transport, kind: 'mqtt', address: url }
+  }
+
+  function natsPlan(
+    setup: FeedSetup,
+    connection: BrokerConnection,
+    subjects: readonly string[],
+    jetstream: { readonly stream?: string; readonly durable: string } | null,
+    late: number,
+  ): FeedPlan {
+    const transport = new NatsTransport({
+      name: setup.name,
+      ...connection,
+      subjects,
+      ...(jetstream === null ? {} : { jetstream }),
+      clock,
+      random,
+    })
+    return { setup, delivery: jetstream === null ? 'none' : 'sequence', late, transport, kind: jetstream === null ? 'nats' : 'jetstream', address: connection.url }
+  }
+}
+
+function mqttAddress(plans: readonly FeedPlan[], settings: Settings): string | null {
+  const broker = plans.find((plan) => plan.transport instanceof EmbeddedBroker)
+  return broker !== undefined ? (broker.transport as EmbeddedBroker).address.url : (settings.mqtt?.url ?? null)
+}
+
+function notReady(plans: readonly FeedPlan[], log: Log, store: Store | null): string[] {
+  const reasons: string[] = []
+  for (const { transport, setup } of plans) {
+    const { state, last_error } = transport.status
+    if (state !== 'up') reasons.push(`source '${setup.name}' is ${state}${last_error === '' ? '' : `: ${last_error}`}`)
+  }
+  const { state, reason, share } = log.status()
+  if (state !== 'ok') reasons.push(`log ${state}: ${reason}`)
+  else if (share >= BOUNDS.log_alarm) reasons.push(`log ${Math.round(share * 100)} % full`)
+  if (store !== null && store.status.state === 'down') reasons.push(`store down: ${store.status.reason}`)
+  return reasons
+}
+
+async function within<T>(work: Promise<T>, ms: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  try {
+    return await Promise.race([
+      work,
+      new Promise<never>((_, reject) => {
+        timer = setTimeout(() => reject(new HaidangError('HD_STORE_CONNECT', `not done within ${ms} ms`, { retryable: true })), ms)
+      }),
+    ])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
