@@ -31,6 +31,9 @@ const NATIVE_PREFIX: Readonly<Record<'topics' | 'subjects', string>> = {
   subjects: 'haidang.v1.',
 }
 
+/** Names of the engine's own feeds: client ids, counters and clocks go by them. */
+const RESERVED: readonly string[] = ['broker', 'haidang', 'mqtt', 'nats']
+
 /** Every source that can be made; faults are in the report. `at(i)`: where the i-th stands in the file. */
 export async function readSources(
   sources: readonly { readonly index: number; readonly document: SourceDocument }[],
@@ -52,6 +55,8 @@ export async function readSources(
         `there is a source '${document.name}' already, in line ${report.line(['sources', first, 'name'])}`,
       )
     else names.set(document.name, index)
+    if (RESERVED.includes(document.name))
+      report.fault([...at, 'name'], 'HD_CONFIG_VALUE', `'${document.name}' is a feed of the engine's own: take another name`)
     checkDecoder(document, at, report)
     checkTransport(document, at, all, hasBroker, report)
     checkTopics(document, at, report)

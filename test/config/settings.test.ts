@@ -402,6 +402,7 @@ const EXPECTED: Readonly<Record<string, readonly [place: string, code: ErrorCode
   size: ['1:12', 'HD_CONFIG_VALUE', /'log_bytes' is a size .*not '10 gigabytes'$/],
   'source-lacks-decoder': ['2:5', 'HD_CONFIG_MISSING', /^'sources\[0\]' lacks 'decoder'$/],
   'source-name': ['2:13', 'HD_CONFIG_VALUE', /'sources\[0\]\.name' is a name .*not 'air\/north'$/],
+  'source-name-taken': ['2:11', 'HD_CONFIG_VALUE', /'mqtt' is a feed of the engine's own/],
   'source-not-a-map': ['2:5', 'HD_CONFIG_VALUE', /^'sources\[0\]' is a map, not 'air'$/],
   'source-twice': ['8:11', 'HD_CONFIG_VALUE', /there is a source 'air' already, in line 2$/],
   'source-without-broker': ['4:16', 'HD_CONFIG_MISSING', /embedded broker is off$/],
@@ -535,7 +536,7 @@ t.test(
     )
     t.strictSame(ours.faults, [])
     const none = await read(`mqtt: { url: 'mqtt://b', server_config: none.conf }\n`)
-    t.match(shown(none.faults), [/haidang\.yaml:1:42: error: .*none\.conf cannot be read/])
+    t.match(shown(none.faults), [/haidang\.yaml:1:41: error: .*none\.conf cannot be read/])
   },
 )
 
