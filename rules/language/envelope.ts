@@ -231,9 +231,15 @@ class EnvelopeReader {
 
   #legal(node: ParsedNode | null): RuleDocument['legal'] {
     if (node === null) return null
-    const fields = this.#reader.fields(node, 'legal', ['basis', 'from', 'to'], ['basis'])
+    const fields = this.#reader.fields(node, 'legal', ['basis', 'from', 'to'], [])
     if (fields === null) return null
     const basis = this.#reader.text(fields.get('basis')?.value ?? null, 'legal.basis')?.text ?? ''
+    if (!fields.has('basis'))
+      this.#reader.file.warn(
+        'HD_CONFIG_MISSING',
+        this.#reader.at(node),
+        `legal names no 'basis': which act is it?`,
+      )
     const from = this.#date(fields.get('from'), 'legal.from')
     const to = this.#date(fields.get('to'), 'legal.to')
     if (from !== null && to !== null && to <= from)
@@ -441,11 +447,11 @@ class EnvelopeReader {
       node,
       'a test',
       ['name', 'start', 'stream', 'device', 'feed', 'expect'],
-      ['name', 'feed', 'expect'],
+      ['feed', 'expect'],
     )
     if (fields === null) return null
     const value = (key: string) => fields.get(key)?.value ?? null
-    const name = reader.text(value('name'), 'name')?.text ?? ''
+    const name = reader.text(value('name'), 'name')?.text ?? `line ${reader.file.line(reader.at(node))}`
     const start = reader.text(value('start'), 'start')
     const stream = reader.choice(value('stream'), 'stream', STREAMS)
     const deviceNode = value('device')

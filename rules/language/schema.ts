@@ -98,7 +98,6 @@ export const RULE_SCHEMA = {
     legal: {
       type: 'object',
       additionalProperties: false,
-      required: ['basis'],
       properties: {
         basis: { ...word, description: 'The act: 05/2020/QĐ-TTg.' },
         from: { ...date, description: 'First day in force, by event time in the city.' },
@@ -179,7 +178,7 @@ export const RULE_SCHEMA = {
       items: {
         type: 'object',
         additionalProperties: false,
-        required: ['name', 'feed', 'expect'],
+        required: ['feed', 'expect'],
         properties: {
           name: word,
           start: {

@@ -1,10 +1,10 @@
 /** `haidang rules diff A B`: what a change of the rules would do, and which windows would begin empty. */
 import { diffRules, type RuleChange } from '../../rules/language/diff.js'
 import { loadRules } from '../../rules/language/load.js'
-import { formatFault, HaidangError } from '../model/errors.js'
+import { formatFault } from '../model/errors.js'
 import { parseArguments } from './arguments.js'
 import { type Command, EXIT_FAULTS, EXIT_FINE, type Io, wrongUsage } from './command.js'
-import { counted, readRulesInput } from './rules-input.js'
+import { counted, readRulesInput, unreadable } from './rules-input.js'
 
 export const rules: Command = {
   name: 'rules',
@@ -31,8 +31,7 @@ export const rules: Command = {
       )
       return EXIT_FINE
     } catch (error) {
-      if (!(error instanceof HaidangError)) throw error
-      io.stdout.write(`error: ${error.message} [${error.code}]\n`)
+      unreadable(error, io)
       return EXIT_FAULTS
     }
   },
@@ -40,9 +39,9 @@ export const rules: Command = {
 
 /** The rules below a path, or null after printing why they do not load. */
 async function rulesOf(path: string, io: Io): Promise<ReturnType<typeof loadRules>['rules'] | null> {
-  const { files, environment } = await readRulesInput([path], io.env)
-  const loaded = loadRules(files, environment)
-  const errors = loaded.faults.filter(({ severity }) => severity === 'error')
+  const { files, environment, faults } = await readRulesInput([path], io)
+  const loaded = environment === null ? { rules: [], faults: [] } : loadRules(files, environment)
+  const errors = [...faults, ...loaded.faults].filter(({ severity }) => severity === 'error')
   for (const fault of errors) io.stdout.write(`${formatFault(fault)}\n`)
   return errors.length > 0 ? null : loaded.rules
 }

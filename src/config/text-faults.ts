@@ -16,7 +16,8 @@ export function registryFaults({ file, text }: TextFile): readonly Fault[] {
     const map = (Array.isArray(value) ? { devices: value } : value) as Record<string, unknown>
     const under = (key: string): Path => (Array.isArray(value) ? [] : [key])
     const seen = new Set<string>()
-    for (const [i, site] of entries(map['sites'])) yield [[...under('sites'), i], refusal(() => deviceRegistry(JSON.stringify({ sites: [site] })))]
+    for (const [i, site] of entries(map['sites']))
+      yield [[...under('sites'), i], refusal(() => deviceRegistry(JSON.stringify({ sites: [site] })))]
     for (const [i, device] of entries(map['devices'])) {
       const id = String((device as Record<string, unknown> | null)?.['device'])
       const twice = seen.has(id) ? new HaidangError('HD_CONFIG_VALUE', `devices: '${id}' stands twice`) : null
@@ -31,7 +32,8 @@ export function metricsFaults({ file, text }: TextFile): readonly Fault[] {
   if (refusal(() => metricRegistry([text])) === null) return []
   return located(file, text, function* (value) {
     if (value === null || typeof value !== 'object' || Array.isArray(value)) return
-    for (const [metric, entry] of Object.entries(value)) yield [[metric], refusal(() => metricRegistry([JSON.stringify({ [metric]: entry })]))]
+    for (const [metric, entry] of Object.entries(value))
+      yield [[metric], refusal(() => metricRegistry([JSON.stringify({ [metric]: entry })]))]
   })
 }
 
@@ -71,7 +73,8 @@ type Entries = (value: unknown) => Generator<readonly [Path, HaidangError | null
 function located(file: string, text: string, entriesOf: Entries): readonly Fault[] {
   const config = new ConfigText(file, text)
   if (config.faults.length > 0) return config.faults
-  for (const [path, error] of entriesOf(config.value)) if (error !== null) config.fault(error.code, config.at(path), error.message)
+  for (const [path, error] of entriesOf(config.value))
+    if (error !== null) config.fault(error.code, config.at(path), error.message)
   if (config.faults.length > 0) return config.faults
   return faultsAt(config, 'HD_CONFIG_VALUE', 0, 'the file cannot be read as what it should be')
 }

@@ -90,7 +90,9 @@ export interface Fault {
 export function formatFault(fault: Fault): string {
   const head = `${fault.file}:${fault.line}:${fault.column}: ${fault.severity}: ${fault.message} [${fault.code}]`
   if (fault.text === undefined) return head
-  const cut = fault.text.slice(0, 200)
-  const caret = `${cut.slice(0, Math.max(0, fault.column - 1)).replace(/[^\t]/g, ' ')}^`
+  // Of a long line the part around the fault.
+  const from = fault.column > 160 ? fault.column - 100 : 0
+  const cut = fault.text.slice(from, from + 200)
+  const caret = `${cut.slice(0, Math.max(0, fault.column - 1 - from)).replace(/[^\t]/g, ' ')}^`
   return `${head}\n  ${cut}\n  ${caret}`
 }

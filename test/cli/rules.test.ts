@@ -94,9 +94,8 @@ t.test(
 )
 
 t.test('wrong usage is exit 2; what is not there is a fault', async (t) => {
-  t.equal((await run(check, [])).code, 2)
   t.equal((await run(check, ['--no-such-option'])).code, 2)
-  t.equal((await run(test, [])).code, 2)
+  t.equal((await run(test, ['--no-such-option'])).code, 2)
   t.equal((await run(rules, [])).code, 2)
   t.equal((await run(rules, ['diff', 'a'])).code, 2)
   t.equal((await run(rules, ['compare', 'a', 'b'])).code, 2)
@@ -105,6 +104,52 @@ t.test('wrong usage is exit 2; what is not there is a fault', async (t) => {
     t.equal(code, 1)
     t.match(stdout, /there is no such file or folder/)
   }
+})
+
+t.test('a broken registry, zones file, metrics file or setting is told at its place', async (t) => {
+  const dir = folder(t, {
+    'a.yaml': GAUGE,
+    'devices.yaml':
+      'devices:\n  - { device: a, lat: 20 }\n  - { device: b, limit: { x: high } }\n  - { device: a }\n',
+    'bad.yaml': 'devices: [\n',
+    'metrics.yaml': 'x_m: { unit: m }\nBad: { unit: m }\n',
+    'broken.geojson': '{ "type": "FeatureCollection",\n  "features": [ nonsense ] }',
+    'haidang.yaml': 'timezone: Asia/Nowhere\n',
+  })
+  const file = path.join(dir, 'a.yaml')
+  const registry = await run(check, [file], {
+    HAIDANG_DEVICES: path.join(dir, 'devices.yaml'),
+    HAIDANG_METRICS: path.join(dir, 'none.yaml'),
+  })
+  t.equal(registry.code, 1)
+  t.match(registry.stdout, /none\.yaml/)
+  const { code, stdout } = await run(check, [file], { HAIDANG_DEVICES: path.join(dir, 'devices.yaml') })
+  t.equal(code, 1)
+  t.match(stdout, /devices\.yaml:3:5: error: device b: limit\.x must be a number/)
+  t.match(stdout, /devices\.yaml:4:5: error: devices: 'a' stands twice/)
+  t.match(stdout, /metrics\.yaml:2:6: error: metrics: 'Bad' is not snake_case/)
+  t.match(
+    (await run(check, [file], { HAIDANG_DEVICES: path.join(dir, 'bad.yaml') })).stdout,
+    /bad\.yaml:\d+:\d+: error: no YAML/,
+  )
+  t.match(
+    (await run(check, [file], { HAIDANG_ZONES: path.join(dir, 'broken.geojson') })).stdout,
+    /broken\.geojson:2:17: error: zones: /,
+  )
+  const settings = await run(check, [], { HAIDANG_RULES: file }, dir)
+  t.equal(settings.code, 1)
+  t.match(settings.stdout, /haidang\.yaml:1:11: error: /)
+  t.equal(
+    (await run(check, ['a.yaml'], {}, dir)).stdout,
+    '1 rule in 1 file: fine\n',
+    'named files alone: not the settings',
+  )
+})
+
+t.test('files are named as the person named them', async (t) => {
+  const dir = folder(t, { 'a.yaml': GAUGE.replace('level_m >= limit.alarm1', 'levl_m > 1') })
+  t.match((await run(check, ['.'], {}, dir)).stdout, /^a\.yaml:8:19: error/)
+  t.match((await run(check, ['a.yaml'], {}, dir)).stdout, /^a\.yaml:8:19: error/)
 })
 
 t.test("rules' own tests run through the engine's core", async (t) => {
