@@ -65,8 +65,9 @@ export function tokens(sql: string, until?: (token: Token, all: readonly Token[]
         )
           i++
         kind = 'number'
-      } else if (c === '$') {
-        throw new LexerFault('$ is not allowed')
+      } else if (c === '$' || c === '#') {
+        // Heredocs; and a # that is no comment here could become one beside another blank.
+        throw new LexerFault(`${c} is not allowed`)
       } else if (c.charCodeAt(0) > 126 || c.charCodeAt(0) < 32) {
         throw new LexerFault(
           `character U+${c.codePointAt(0)!.toString(16).padStart(4, '0')} outside a literal`,
