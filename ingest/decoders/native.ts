@@ -123,11 +123,12 @@ function decodeObject(object: JsonObject, device: string, profile: SourceProfile
   if (label !== '') out.sample(device, 'event', time, 1, label, lat, lon, quality, attrs)
   else if (!Number.isNaN(lat)) out.sample(device, 'position', time, 1, '', lat, lon, quality, attrs)
   else {
-    const found = Object.keys(object).slice(0, 8).join(', ')
-    out.refuse(
-      'HD_DECODE_NO_SAMPLES',
-      `neither a metric, a label nor a position (found: ${found.slice(0, 120) || 'nothing'})`,
-    )
+    let found = 'nothing'
+    for (const name in object) {
+      found = `'${name.slice(0, 60)}' and others`
+      break
+    }
+    out.refuse('HD_DECODE_NO_SAMPLES', `neither a metric, a label nor a position (found ${found})`)
   }
 }
 

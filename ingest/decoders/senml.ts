@@ -20,7 +20,7 @@ import type { Decoder, RawMessage, SampleWriter, SourceProfile } from '../../src
 import { HaidangError } from '../../src/model/errors.js'
 import { type CborValue, parseCbor } from './cbor.js'
 import { profileDevice } from './device.js'
-import { isObject, parseJson } from './json.js'
+import { isObject, type JsonObject, parseJson } from './json.js'
 import { isName, metricName } from './names.js'
 import { attrsText, kindOf } from './native.js'
 import { isPersonal } from './personal.js'
@@ -75,6 +75,8 @@ const LABELS: ReadonlyMap<number, string> = new Map([
   [8, 'vd'],
 ])
 
+const BASE_FIELDS = ['bn', 'bt', 'bu', 'bv', 'bs', 'bver'] as const
+
 /** Fields of one record; a wrong type costs this record alone, a wrong base field the pack. */
 const RECORD_FIELDS = [
   ['n', 'string'],
@@ -87,10 +89,8 @@ const RECORD_FIELDS = [
   ['ut', 'number'],
 ] as const
 
-type Fields = ReadonlyMap<string, unknown>
-
-/** The pack's records as maps of JSON labels. */
-function packOf(message: RawMessage): Fields[] {
+/** The pack's records by JSON labels. */
+function packOf(message: RawMessage): readonly JsonObject[] {
   const first = message.bytes[0]
   const cbor = first !== undefined && first >= 0x80 && first <= 0x9f
   const pack = cbor ? parseCbor(message.bytes) : parseJson(message.bytes, Number.POSITIVE_INFINITY)
@@ -98,17 +98,18 @@ function packOf(message: RawMessage): Fields[] {
     throw new HaidangError('HD_DECODE_SHAPE', `a SenML pack is an array, not ${kindOf(pack)}`)
   if (pack.length === 0) throw new HaidangError('HD_DECODE_NO_SAMPLES', 'the SenML pack is empty')
   return (pack as unknown[]).map((record) => {
-    if (record instanceof Map)
-      return new Map(
-        [...(record as Map<number | string, CborValue>)].map(([key, value]) => [labelOf(key), value]),
-      )
-    if (isObject(record)) return new Map(Object.entries(record))
+    if (record instanceof Map) return labelled(record as Map<number | string, CborValue>)
+    if (isObject(record)) return record
     throw new HaidangError('HD_DECODE_SHAPE', `a SenML record is a map, not ${kindOf(record)}`)
   })
 }
 
-function labelOf(key: number | string): string {
-  return typeof key === 'string' ? key : (LABELS.get(key) ?? `#${key}`)
+/** A CBOR record under JSON's labels; an unknown number keeps its own and is ignored like any unknown label. */
+function labelled(record: ReadonlyMap<number | string, CborValue>): JsonObject {
+  const fields: Record<string, unknown> = Object.create(null)
+  for (const [key, value] of record)
+    fields[typeof key === 'string' ? key : (LABELS.get(key) ?? `#${key}`)] = value
+  return fields
 }
 
 /**
@@ -116,7 +117,7 @@ function labelOf(key: number | string): string {
  * `out` and left out; `vd` records are left out silently. Throws HD_DECODE_VERSION or HD_DECODE_SHAPE for the pack.
  */
 export function resolveSenml(
-  pack: readonly Fields[],
+  pack: readonly JsonObject[],
   now: number,
   out: Pick<SampleWriter, 'refuse'>,
 ): SenmlRecord[] {
@@ -127,13 +128,13 @@ export function resolveSenml(
   let bs = 0
   const records: SenmlRecord[] = []
   for (const fields of pack) {
-    const version = fields.get('bver')
+    const version = fields['bver']
     if (version !== undefined && !(typeof version === 'number' && version >= 1 && version <= VERSION_MAX))
       throw new HaidangError(
         'HD_DECODE_VERSION',
         `SenML version ${String(version).slice(0, 20)}; up to ${VERSION_MAX} is read`,
       )
-    for (const label of fields.keys())
+    for (const label in fields)
       if (label.endsWith('_'))
         throw new HaidangError(
           'HD_DECODE_VERSION',
@@ -145,24 +146,24 @@ export function resolveSenml(
     bv = number(fields, 'bv') ?? bv
     bs = number(fields, 'bs') ?? bs
     const wrong = RECORD_FIELDS.find(
-      ([label, type]) => fields.has(label) && typeof fields.get(label) !== type,
+      ([label, type]) => fields[label] !== undefined && typeof fields[label] !== type,
     )
     if (wrong !== undefined) {
-      out.refuse(
-        'HD_DECODE_TYPE',
-        `SenML '${wrong[0]}' is ${kindOf(fields.get(wrong[0]))}, not a ${wrong[1]}`,
-      )
+      out.refuse('HD_DECODE_TYPE', `SenML '${wrong[0]}' is ${kindOf(fields[wrong[0]])}, not a ${wrong[1]}`)
       continue
     }
     const v = number(fields, 'v')
     const vs = text(fields, 'vs')
-    const vb = fields.get('vb')
+    const vb = fields['vb']
     const s = number(fields, 's')
     const values =
-      Number(v !== undefined) + Number(vs !== undefined) + Number(vb !== undefined) + Number(fields.has('vd'))
+      Number(v !== undefined) +
+      Number(vs !== undefined) +
+      Number(vb !== undefined) +
+      Number(fields['vd'] !== undefined)
     if (values === 0 && s === undefined) {
       // A record of base fields alone is legal: it only sets them.
-      if (['bn', 'bt', 'bu', 'bv', 'bs', 'bver'].some((label) => fields.has(label))) continue
+      if (BASE_FIELDS.some((label) => fields[label] !== undefined)) continue
       out.refuse('HD_DECODE_SHAPE', 'a SenML record has no value')
       continue
     }
@@ -170,7 +171,7 @@ export function resolveSenml(
       out.refuse('HD_DECODE_SHAPE', 'a SenML record has more than one value')
       continue
     }
-    if (fields.has('vd')) continue
+    if (fields['vd'] !== undefined) continue
     const n = text(fields, 'n') ?? ''
     if (!NAME.test(bn + n)) {
       out.refuse('HD_DECODE_IDENTITY', `'${(bn + n).slice(0, 100)}' is no SenML name`)
@@ -192,16 +193,16 @@ export function resolveSenml(
   return records
 }
 
-function number(fields: Fields, label: string): number | undefined {
-  const value = fields.get(label)
+function number(fields: JsonObject, label: string): number | undefined {
+  const value = fields[label]
   if (value === undefined) return undefined
   if (typeof value !== 'number')
     throw new HaidangError('HD_DECODE_TYPE', `SenML '${label}' is ${kindOf(value)}, not a number`)
   return value
 }
 
-function text(fields: Fields, label: string): string | undefined {
-  const value = fields.get(label)
+function text(fields: JsonObject, label: string): string | undefined {
+  const value = fields[label]
   if (value === undefined) return undefined
   if (typeof value !== 'string')
     throw new HaidangError('HD_DECODE_TYPE', `SenML '${label}' is ${kindOf(value)}, not a text`)

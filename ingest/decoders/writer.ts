@@ -36,6 +36,8 @@ interface MetricEntry {
 
 /** Refusals of one message that are kept in words; the rest is only counted. */
 const REFUSALS_KEPT = 16
+/** A message with more bad parts than this is no message with a bad part: it is kept whole, as a dead letter. */
+const REFUSED_MAX = 4096
 /** Distinct labels, sources, streams of a city; what comes beyond is an attack or a fault (FAULTS.md 2.1, 20). */
 const LABELS_MAX = 65_536
 const METRICS_MAX = 65_536
@@ -200,7 +202,11 @@ export class MessageWriter implements SampleWriter {
   }
 
   refuse(code: ErrorCode, what: string): void {
-    this.#refused++
+    if (++this.#refused > REFUSED_MAX)
+      throw new HaidangError(
+        'HD_DECODE_SHAPE',
+        `more than ${REFUSED_MAX} parts were refused, the first: ${this.#refusals[0]?.what}`,
+      )
     if (this.#refusals.length < REFUSALS_KEPT) this.#refusals.push({ code, what: what.slice(0, 300) })
   }
 
