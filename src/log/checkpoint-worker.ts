@@ -16,20 +16,28 @@ export interface CheckpointWork {
   readonly core: CoreOptions
 }
 export type CheckpointAsk = { readonly kind: 'checkpoint'; readonly syncedSeq: number }
-export type CheckpointAnswer = { readonly seq: number; readonly olderSeq: number; readonly bytes: number } | { readonly error: string }
+export type CheckpointAnswer =
+  | { readonly seq: number; readonly olderSeq: number; readonly bytes: number }
+  | { readonly error: string }
 
 const work = workerData as CheckpointWork
 let synced = 0
 const fold = new Fold(work.core)
 const checkpoints = await Checkpoints.open(realDisk, work.checkpoints)
 await readNewest(checkpoints, fold, Number.POSITIVE_INFINITY)
-const reader = new RecordReader({ disk: realDisk, directory: work.log, synced: () => synced, onDamage: () => {} }, fold.core.index)
+const reader = new RecordReader(
+  { disk: realDisk, directory: work.log, synced: () => synced, onDamage: () => {} },
+  fold.core.index,
+)
 
 parentPort!.on('message', (ask: CheckpointAsk) => {
   synced = ask.syncedSeq
   write().then(
     (answer) => parentPort!.postMessage(answer),
-    (error: unknown) => parentPort!.postMessage({ error: String((error as Error).message ?? error) } satisfies CheckpointAnswer),
+    (error: unknown) =>
+      parentPort!.postMessage({
+        error: String((error as Error).message ?? error),
+      } satisfies CheckpointAnswer),
   )
 })
 

@@ -22,7 +22,9 @@ export class Checkpointer {
   constructor(options: CheckpointerOptions) {
     this.#options = options
     const { log, checkpoints, core } = options
-    this.#worker = new Worker(new URL('./checkpoint-worker.js', import.meta.url), { workerData: { log, checkpoints, core } satisfies CheckpointWork })
+    this.#worker = new Worker(new URL('./checkpoint-worker.js', import.meta.url), {
+      workerData: { log, checkpoints, core } satisfies CheckpointWork,
+    })
     this.#worker.on('message', (answer: CheckpointAnswer) => this.#answered(answer))
     this.#worker.on('error', (error) => {
       this.#options.onError(error.message)
@@ -39,7 +41,10 @@ export class Checkpointer {
       this.#waiting.push(resolve)
       if (this.#asked) return
       this.#asked = true
-      this.#worker.postMessage({ kind: 'checkpoint', syncedSeq: this.#options.syncedSeq() } satisfies CheckpointAsk)
+      this.#worker.postMessage({
+        kind: 'checkpoint',
+        syncedSeq: this.#options.syncedSeq(),
+      } satisfies CheckpointAsk)
     })
   }
 

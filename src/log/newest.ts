@@ -15,7 +15,11 @@ export async function readNewest(checkpoints: Checkpoints, fold: Fold, lastSeq: 
     fold.load(Buffer.concat(chunks))
   } catch (cause) {
     if (cause instanceof HaidangError) throw cause
-    throw new HaidangError('HD_LOG_VERSION', `the checkpoint of record ${newest.seq} cannot be read: ${(cause as Error).message}`, { cause })
+    throw new HaidangError(
+      'HD_LOG_VERSION',
+      `the checkpoint of record ${newest.seq} cannot be read: ${(cause as Error).message}`,
+      { cause },
+    )
   }
   return true
 }

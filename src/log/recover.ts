@@ -73,7 +73,10 @@ async function recoverTail(
       await quarantine(disk, directory, segment.name, from, bytes.subarray(from, to))
     }
     if (end < bytes.length) await file.truncate(end)
-    // A killed process leaves frames that only the page cache holds: they count as synced from here on, so sync them.
+    // A killed process leaves frames that only the page cache holds. They count as synced from here on, so they are
+    // synced; and written again before, because a sync that failed may have left them there as clean.
+    const unsure = firstUnsure(scan, end)
+    await file.write(bytes.subarray(unsure, end), unsure)
     await file.sync()
     return { lastSeq, cutBytes: bytes.length - end, damaged }
   } finally {
@@ -97,4 +100,12 @@ function syncedEnd(scan: SegmentScan, firstSeq: number): { end: number; lastSeq:
     found = lastSeq
   }
   return { end, lastSeq: found }
+}
+
+/** Offset of what no later frame knew synced: the last group, or all where that is all there is. */
+function firstUnsure(scan: SegmentScan, end: number): number {
+  const frames = scan.frames.filter(({ offset }) => offset < end)
+  const synced = frames.reduce((max, { header }) => Math.max(max, header.syncedSeq), 0)
+  const unsure = frames.findIndex(({ header }) => header.lastSeq > synced)
+  return unsure <= 0 ? 0 : frames[unsure]!.offset
 }

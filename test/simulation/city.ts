@@ -21,7 +21,9 @@ export interface Workload {
   readonly end: number
 }
 
-export const METRICS = ['level_m: { unit: m, min: -10, max: 50, danger: up, decimals: 2, counter: false, en: Level, vi: Mức }']
+export const METRICS = [
+  'level_m: { unit: m, min: -10, max: 50, danger: up, decimals: 2, counter: false, en: Level, vi: Mức }',
+]
 
 export const RULES = [
   {
@@ -66,7 +68,7 @@ levels:
 ] as const
 
 const DEVICES = 5
-const SPAN_MS = 6 * 60_000
+const SPAN_MS = 4 * 60_000
 const INTERVAL_MS = 9000
 
 export function workload(seed: number): Workload {
@@ -82,7 +84,7 @@ export function workload(seed: number): Workload {
       time += INTERVAL_MS + random.integer(-500, 500)
     ) {
       // Silent for much longer than \`absent\`, or not at all.
-      if (random.chance(0.03)) time += 150_000
+      if (random.chance(0.04)) time += 100_000
       if (time >= SPAN_MS) break
       drift = drift * 0.8 + (random.next() - 0.5) * 0.5
       level = Math.min(3.4, Math.max(0.5, level + drift))
@@ -105,5 +107,5 @@ export function workload(seed: number): Workload {
     }
   }
   publications.sort((a, b) => a.at - b.at)
-  return { publications, end: SPAN_MS + 100_000 }
+  return { publications, end: SPAN_MS + 75_000 }
 }

@@ -25,7 +25,9 @@ import type { Life, World } from './world.js'
 
 const DATA = '/data'
 /** Virtual ms between two checkpoints: many in one simulation. */
-const CHECKPOINT_MS = 40_000
+const CHECKPOINT_MS = 45_000
+/** The loop is asked this often whether a timer is due. */
+const TICK_MS = 3000
 /** Small, so that segments close, reserves matter and memory fills within one simulation. */
 const LIMITS = { segment_bytes: 3000, frame_bytes: 2000, pending_bytes: 200_000 }
 
@@ -56,6 +58,7 @@ export class Engine {
   checkpointsWritten = 0
   shippedSeq = 0
   pendingMax = 0
+  heldMax = 0
 
   private constructor(
     parts: EngineParts,
@@ -83,6 +86,7 @@ export class Engine {
     const cursors = new Cursors(disk, `${DATA}/cursors`)
     const index = new SeriesIndex()
     let runner: SinkRunner | null = null
+    let engine: Engine
     const log = await openLog({
       disk,
       directory: `${DATA}/log`,
@@ -122,7 +126,9 @@ export class Engine {
           profile: { source: feed, stream: 'flood' },
           clock: 'arrival' as const,
         })),
-        count: () => {},
+        count: (name) => {
+          if (name === 'log_held_total') engine.heldMax = Math.max(engine.heldMax, loop.held + 1)
+        },
       },
       recovery.received,
     )
@@ -137,9 +143,9 @@ export class Engine {
       cursor: sinkCursor,
       time: life,
       accepts: () => true,
-      limits: { unsaved: 3, retry_ms_max: 2000 },
+      limits: { unsaved: 3, retry_ms_max: 2000, idle_ms: 10_000 },
     })
-    const engine = new Engine(parts, log, loop, recovery, checkpoints, cursors, runner)
+    engine = new Engine(parts, log, loop, recovery, checkpoints, cursors, runner)
     engine.#begin()
     return engine
   }
@@ -172,11 +178,17 @@ export class Engine {
     const { life, world, brokers, store, rules } = this.#parts
     const { core } = this.loop
     for (const text of textRecords(
-      { metrics: JSON.stringify(METRICS), registry: '', zones: '{"type":"FeatureCollection","features":[]}', rules },
+      {
+        metrics: JSON.stringify(METRICS),
+        registry: '',
+        zones: '{"type":"FeatureCollection","features":[]}',
+        rules,
+      },
       0,
     ))
       if (core.texts[text.kind]?.hash !== text.hash) this.loop.text(text.kind, text.hash, text.text, null)
-    if (core.faults.length > 0) throw new Error(`the simulation's rules: ${core.faults.map(formatFault).join('; ')}`)
+    if (core.faults.length > 0)
+      throw new Error(`the simulation's rules: ${core.faults.map(formatFault).join('; ')}`)
     for (const broker of brokers) broker.connect(life, this.loop, () => this.loop.now())
     this.runner.start((error) => {
       throw error
@@ -198,9 +210,9 @@ export class Engine {
     const tick = (): void => {
       this.loop.tick()
       this.pendingMax = Math.max(this.pendingMax, this.log.status().pending_bytes)
-      life.later(1000, tick)
+      life.later(TICK_MS, tick)
     }
-    life.later(1000, tick)
+    life.later(TICK_MS, tick)
   }
 
   async #checkpointForEver(): Promise<void> {
@@ -239,7 +251,7 @@ async function* savingFirst(
   cursor: { save(seq: number): Promise<void> },
 ): AsyncGenerator<Entry> {
   for await (const entry of entries) {
-    if (entry.transitions.length > 0) await cursor.save(entry.seq)
+    if (entry.transitions.length > 0) await cursor.save(entry.seq).catch(() => {})
     yield entry
   }
 }

@@ -84,7 +84,7 @@ export function planOf(seed: number): Plan {
     crashes.push(points)
   }
   const times = (count: number): number[] =>
-    Array.from({ length: count }, () => random.integer(5000, 350_000))
+    Array.from({ length: count }, () => random.integer(5000, 235_000))
   return {
     crashes,
     syncMs: random.pick([0, 4, 30, 400]),
@@ -124,6 +124,11 @@ export interface Outcome {
     readonly differing: number
   }
   readonly canonical: ReadonlyMap<string, readonly string[]>
+  /**
+   * The engine died after transitions had overtaken samples in a full log (they may use its reserve, so that people
+   * are told): what was judged before the death cannot be judged again in the same order, and invariant 2 is not asked.
+   */
+  readonly overtaken: boolean
 }
 
 const undisturbed = new Map<number, Promise<Outcome>>()
@@ -133,6 +138,7 @@ export async function simulate(seed: number, sabotage: Sabotage | null = null): 
   const calm = await undisturbedRun(seed % WORKLOADS)
   const run = await perform(seed, planOf(seed), sabotage)
   const violations = [...calm.violations.map((v) => `undisturbed run: ${v}`), ...run.violations]
+  if (run.overtaken) return { ...run, violations }
   for (const id of new Set([...calm.canonical.keys(), ...run.canonical.keys()])) {
     const wanted = calm.canonical.get(id) ?? []
     const found = run.canonical.get(id) ?? []
@@ -176,6 +182,8 @@ async function perform(seed: number, plan: Plan, sabotage: Sabotage | null): Pro
   let pendingMax = 0
   let checkpoints = 0
   let differing = 0
+  let heldEver = false
+  let overtaken = false
   const violations: string[] = []
 
   const begin = (): void => {
@@ -185,6 +193,7 @@ async function perform(seed: number, plan: Plan, sabotage: Sabotage | null): Pro
       disk.crash(kind)
       for (const broker of brokers) broker.disconnect(null)
       note()
+      if (heldEver) overtaken = true
       engine = null
       world.schedule(random.integer(20, 3000), begin)
     })
@@ -229,6 +238,7 @@ async function perform(seed: number, plan: Plan, sabotage: Sabotage | null): Pro
     pendingMax = Math.max(pendingMax, engine.pendingMax)
     checkpoints += engine.checkpointsWritten
     differing += engine.recovery.differing
+    heldEver ||= engine.heldMax > 0
   }
   for (const [at, by] of plan.jumps) world.schedule(at, () => world.jump(by))
   for (const [at, ms] of plan.full) {
@@ -248,7 +258,7 @@ async function perform(seed: number, plan: Plan, sabotage: Sabotage | null): Pro
     })
     world.schedule(at + ms, () => {
       const now = engine
-      if (now !== null && now.isAlive) broker.connect(now.life, now.loop, () => now.loop.now())
+      if (now?.isAlive) broker.connect(now.life, now.loop, () => now.loop.now())
     })
   }
   begin()
@@ -311,6 +321,7 @@ async function perform(seed: number, plan: Plan, sabotage: Sabotage | null): Pro
     violations,
     trace: world.trace,
     canonical,
+    overtaken,
     stats: {
       messages: publications.length,
       transitions: store.transitions.length,

@@ -90,7 +90,7 @@ export async function ship(parts: ShipperParts, shipped: (seq: number) => void):
       done = last
       shipped(done)
     }
-    await life.after(2000)
+    await life.after(5000)
   }
 }
 
