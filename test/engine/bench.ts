@@ -38,13 +38,14 @@ export class RuleBench {
   readonly #writer: MessageWriter
   #seq = 0
 
-  constructor(rules: string, options: { registry?: string; zones?: string; core?: CoreOptions } = {}) {
-    this.core = new Core(options.core)
+  constructor(rules: string, options: { registry?: string; zones?: string; core?: CoreOptions; restored?: Core } = {}) {
+    this.core = options.restored ?? new Core(options.core)
+    this.#writer = new MessageWriter(this.core.index)
+    if (options.restored !== undefined) return
     const texts = { metrics: JSON.stringify([METRICS]), registry: options.registry ?? '', zones: options.zones ?? '', rules: JSON.stringify([{ file: 'test.yaml', text: rules }]) }
     for (const record of textRecords(texts, Number.NEGATIVE_INFINITY)) this.core.apply(record, this.out)
     const faults = this.core.faults.filter((fault) => fault.severity === 'error')
     if (faults.length > 0) throw new Error(faults.map(formatFault).join('\n'))
-    this.#writer = new MessageWriter(this.core.index)
   }
 
   record(message: Message): MessageRecord {
@@ -79,6 +80,13 @@ export class RuleBench {
     values.forEach((value, i) => {
       this.send({ at: (options.from ?? 0) + i * (options.every ?? 1), metrics: { [metric]: value }, ...(options.device === undefined ? {} : { device: options.device }), ...(options.stream === undefined ? {} : { stream: options.stream }) })
     })
+    return this
+  }
+
+  /** New rules come into force. */
+  reload(rules: string): this {
+    const text = JSON.stringify([{ file: 'test.yaml', text: rules }])
+    this.core.apply({ kind: 'rules', seq: this.#seq, received: T0 + 1e6 * MINUTE, hash: text, text }, this.out)
     return this
   }
 
