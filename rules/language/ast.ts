@@ -188,6 +188,8 @@ export interface RuleTest {
   /** Registry entry of the test's device (kind, limit, site …), as written. */
   readonly device: Readonly<Record<string, unknown>>
   readonly feed: readonly TestFeed[]
+  /** Single messages (`send`), for what a series of numbers cannot say: labels, positions, several streams. */
+  readonly messages: readonly TestMessage[]
   readonly expect: readonly TestExpectation[]
   readonly line: number
 }
@@ -195,6 +197,19 @@ export interface RuleTest {
 export interface TestFeed {
   readonly metric: string
   readonly samples: readonly { readonly time: number; readonly value: number }[]
+}
+export interface TestMessage {
+  /** ms UTC. */
+  readonly time: number
+  /** null: the test's. */
+  readonly stream: string | null
+  readonly label: string
+  readonly metrics: Readonly<Record<string, number>>
+  /** NaN: none of its own. */
+  readonly lat: number
+  readonly lon: number
+  /** JSON or ''. */
+  readonly attrs: string
 }
 export type TestExpectation =
   | { readonly at: number; readonly level: Level | 'unknown'; readonly line: number }

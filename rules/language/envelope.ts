@@ -64,7 +64,18 @@ export interface TestText {
   readonly stream: string | null
   readonly device: Readonly<Record<string, unknown>>
   readonly feed: readonly (TestFeedText & { readonly metric: LocatedText })[]
+  readonly send: readonly SendText[]
   readonly expect: readonly ExpectationText[]
+}
+/** One message of a test; `at` is ms after its start. */
+export interface SendText {
+  readonly at: number
+  readonly stream: string | null
+  readonly label: string
+  readonly metrics: readonly { readonly metric: LocatedText; readonly value: number }[]
+  readonly lat: number
+  readonly lon: number
+  readonly attrs: string
 }
 export type ExpectationText = { readonly level: Level | 'unknown'; readonly offset: number } & (
   | { readonly at: number }
@@ -446,8 +457,8 @@ class EnvelopeReader {
     const fields = reader.fields(
       node,
       'a test',
-      ['name', 'start', 'stream', 'device', 'feed', 'expect'],
-      ['feed', 'expect'],
+      ['name', 'start', 'stream', 'device', 'feed', 'send', 'expect'],
+      ['expect'],
     )
     if (fields === null) return null
     const value = (key: string) => fields.get(key)?.value ?? null
@@ -459,8 +470,11 @@ class EnvelopeReader {
     if (device !== null && (typeof device !== 'object' || Array.isArray(device)))
       reader.fault('HD_CONFIG_VALUE', reader.at(deviceNode!), `device is a map, as in the registry`)
     const feed = this.#feed(value('feed'))
+    const send = this.#list(value('send'), 'send', (item) => this.#message(item))
+    if (!fields.has('feed') && !fields.has('send'))
+      reader.fault('HD_CONFIG_MISSING', reader.at(node), `a test lacks 'feed' (or 'send')`)
     const expect = this.#list(value('expect'), 'expect', (item) => this.#expectation(item))
-    return { name, at: reader.at(node), start, stream, device: device ?? {}, feed, expect }
+    return { name, at: reader.at(node), start, stream, device: device ?? {}, feed, send, expect }
   }
 
   #feed(node: ParsedNode | null): TestText['feed'] {
@@ -493,6 +507,39 @@ class EnvelopeReader {
       out.push({ metric, values, times })
     }
     return out
+  }
+
+  /** `{ at: 10s, stream: camera, label: smoke, metrics: { confidence: 0.9 }, lat: 20.8, lon: 106.7, attrs: { id: x } }` */
+  #message(node: ParsedNode): SendText | null {
+    const reader = this.#reader
+    const fields = reader.fields(
+      node,
+      'a message',
+      ['at', 'stream', 'label', 'metrics', 'lat', 'lon', 'attrs'],
+      ['at'],
+    )
+    if (fields === null) return null
+    const value = (key: string) => fields.get(key)?.value ?? null
+    const at = reader.duration(value('at'), 'at')
+    const stream = reader.choice(value('stream'), 'stream', STREAMS)
+    const label = reader.text(value('label'), 'label')?.text ?? ''
+    const metricsNode = value('metrics')
+    const metrics: { metric: LocatedText; value: number }[] = []
+    for (const field of metricsNode === null
+      ? []
+      : (reader.fields(metricsNode, 'metrics', null, [])?.values() ?? [])) {
+      const number = reader.number(field.value, `metrics.${field.key.slice(0, 60)}`)
+      if (number !== null)
+        metrics.push({
+          metric: { text: field.key, at: field.at, locate: (index) => field.at + index },
+          value: number,
+        })
+    }
+    const lat = reader.number(value('lat'), 'lat') ?? Number.NaN
+    const lon = reader.number(value('lon'), 'lon') ?? Number.NaN
+    const attrsNode = value('attrs')
+    const attrs = attrsNode === null ? '' : JSON.stringify(this.#plain(attrsNode))
+    return at === null ? null : { at, stream, label, metrics, lat, lon, attrs }
   }
 
   #expectation(node: ParsedNode): ExpectationText | null {

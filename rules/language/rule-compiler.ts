@@ -272,16 +272,19 @@ export class Compiler {
   #test(document: RuleDocument, test: TestText): RuleTest {
     const start = this.#start(document, test)
     const feed = test.feed.map(({ metric, values, times }) => {
-      if (!isMetric(this.#environment.metrics, metric.text))
-        document.file.fault(
-          'HD_RULE_UNKNOWN_NAME',
-          metric.at,
-          `unknown metric '${metric.text.slice(0, 60)}'${didYouMean(metric.text, this.#environment.metrics.keys())}`,
-        )
+      this.#metricKnown(document, metric)
       const samples: { time: number; value: number }[] = []
       for (const [i, value] of values.entries())
         if (value !== null) samples.push({ time: start + times[i]!, value })
       return { metric: metric.text, samples }
+    })
+    const messages = test.send.map(({ at, metrics, ...message }) => {
+      for (const { metric } of metrics) this.#metricKnown(document, metric)
+      return {
+        ...message,
+        time: start + at,
+        metrics: Object.fromEntries(metrics.map(({ metric, value }) => [metric.text, value])),
+      }
     })
     const expect = test.expect.map(({ offset, ...expectation }) => ({
       ...expectation,
@@ -293,9 +296,17 @@ export class Compiler {
       stream: test.stream,
       device: test.device,
       feed,
+      messages,
       expect,
       line: document.file.line(test.at),
     }
+  }
+
+  #metricKnown(document: RuleDocument, { text, at }: LocatedText): void {
+    const { metrics } = this.#environment
+    if (isMetric(metrics, text)) return
+    const message = `unknown metric '${text.slice(0, 60)}'${didYouMean(text, metrics.keys())}`
+    document.file.fault('HD_RULE_UNKNOWN_NAME', at, message)
   }
 
   /** The test's zero: `start:`, else midnight of legal.from, else of 2026-01-01, in the city's zone. */

@@ -64,6 +64,9 @@ const level = {
   },
 } as const
 
+// As YAML reads it (a number) or as its text.
+const numeric = { type: ['number', 'string'], pattern: '^[-+0-9.eE]+$' } as const
+
 const step = {
   type: 'object',
   minProperties: 1,
@@ -178,7 +181,8 @@ export const RULE_SCHEMA = {
       items: {
         type: 'object',
         additionalProperties: false,
-        required: ['feed', 'expect'],
+        required: ['expect'],
+        anyOf: [{ required: ['feed'] }, { required: ['send'] }],
         properties: {
           name: word,
           start: {
@@ -190,6 +194,24 @@ export const RULE_SCHEMA = {
           feed: {
             type: 'object',
             additionalProperties: { anyOf: [feed, { type: 'array', items: feed }] },
+          },
+          send: {
+            type: 'array',
+            description: 'Single messages, for labels, positions and several streams.',
+            items: {
+              type: 'object',
+              additionalProperties: false,
+              required: ['at'],
+              properties: {
+                at: { ...duration, description: "After the test's start." },
+                stream,
+                label: word,
+                metrics: { type: 'object', additionalProperties: numeric },
+                lat: numeric,
+                lon: numeric,
+                attrs: { type: 'object' },
+              },
+            },
           },
           expect: {
             type: 'array',

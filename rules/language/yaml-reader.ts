@@ -202,6 +202,15 @@ export class YamlReader {
     )
   }
 
+  /** A finite number. */
+  number(node: ParsedNode | null, what: string): number | null {
+    const found = this.text(node, what)
+    if (found === null) return null
+    const value = Number(found.text)
+    if (found.text.trim() !== '' && Number.isFinite(value)) return value
+    return this.fault('HD_CONFIG_VALUE', found.at, `${what} is a number, not '${found.text.slice(0, 60)}'`)
+  }
+
   /** A duration in ms. */
   duration(node: ParsedNode | null, what: string, least = 0): number | null {
     const found = this.text(node, what)

@@ -2,7 +2,7 @@
  * The rules' own `tests:`: each runs its rule in a core of its own, over one device made of the test's `device`, fed
  * with the test's series. The same core as live, so a test says what the city would have been told. Pure.
  */
-import type { Rule, RuleTest, TestExpectation } from '../../rules/language/ast.js'
+import type { Rule, RuleTest, TestExpectation, TestMessage } from '../../rules/language/ast.js'
 import { documentTexts } from '../../rules/language/documents.js'
 import { printDuration } from '../../rules/language/print.js'
 import { operatorCalls, ruleExpressions } from '../../rules/language/walk.js'
@@ -105,14 +105,25 @@ function played(
   if (refused !== undefined) return `with this device the rule does not load: ${refused.message}`
   const { index } = core
   const feed = index.sources.id('test')
-  const stream = index.streams.id(test.stream ?? rule.streams?.[0] ?? 'sensor')
+  const stream = test.stream ?? rule.streams?.[0] ?? 'sensor'
   const id = index.devices.id(String(device['device']))
   const batch = new SampleBatch(8)
   let seq = core.seq
-  for (const [time, samples] of messages(test)) {
+  for (const { time, metrics, label, lat, lon, attrs, ...message } of messages(test)) {
     batch.clear()
-    for (const { metric, value } of samples)
-      batch.append(index.series(id, index.metrics.id(metric)), time, value, 0, Number.NaN, Number.NaN, 0, '')
+    for (const [metric, value] of Object.entries(metrics))
+      batch.append(
+        index.series(id, index.metrics.id(metric)),
+        time,
+        value,
+        index.labels.id(label),
+        lat,
+        lon,
+        0,
+        attrs,
+      )
+    const { length: to } = batch
+    const streamId = index.streams.id(message.stream ?? stream)
     core.apply(
       {
         kind: 'message',
@@ -120,11 +131,11 @@ function played(
         received: time,
         feed,
         source: feed,
-        stream,
+        stream: streamId,
         identity: 0,
         batch,
         from: 0,
-        to: batch.length,
+        to,
       },
       out,
     )
@@ -135,16 +146,33 @@ function played(
   return out.filter((transition) => transition.rule === rule.id)
 }
 
-/** Samples of one time are one message, as a device that measures several things sends them. */
-function messages(test: RuleTest): [number, { metric: string; value: number }[]][] {
-  const byTime = new Map<number, { metric: string; value: number }[]>()
+/**
+ * Everything that the device sends, in order. Fed samples of one time are one message, as a device that measures several
+ * things sends them; a label or a position without a number is the metric that stands for it.
+ */
+function messages(test: RuleTest): TestMessage[] {
+  const byTime = new Map<number, Record<string, number>>()
   for (const { metric, samples } of test.feed)
     for (const { time, value } of samples) {
-      const message = byTime.get(time)
-      if (message === undefined) byTime.set(time, [{ metric, value }])
-      else message.push({ metric, value })
+      const metrics = byTime.get(time)
+      if (metrics === undefined) byTime.set(time, { [metric]: value })
+      else metrics[metric] = value
     }
-  return [...byTime].sort(([a], [b]) => a - b)
+  const nowhere = { lat: Number.NaN, lon: Number.NaN }
+  const fed = [...byTime].map(([time, metrics]) => ({
+    time,
+    metrics,
+    stream: null,
+    label: '',
+    attrs: '',
+    ...nowhere,
+  }))
+  const sent = test.messages.map((message) =>
+    Object.keys(message.metrics).length > 0
+      ? message
+      : { ...message, metrics: { [message.label === '' ? 'position' : 'event']: 1 } },
+  )
+  return [...fed, ...sent].sort((a, b) => a.time - b.time)
 }
 
 function testDevice(rule: Rule, test: RuleTest): Record<string, unknown> {

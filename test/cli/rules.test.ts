@@ -194,6 +194,37 @@ tests:
   t.match(stdout, /ok {5}area: follows/, stdout)
 })
 
+t.test('labels, positions and several streams are sent as single messages', async (t) => {
+  const text = `rule: fire.smoke-then-heat
+title: { en: t, vi: t }
+category: fire
+key: [site]
+sequence:
+  within: 2m
+  steps:
+    - smoke: { stream: camera, when: label == 'smoke' and confidence > 0.6 }
+    - not: { stream: sensor, when: label == 'drill' }
+    - heat: { stream: sensor, when: temp_c > 57 }
+levels: { critical: { when: matched } }
+tests:
+  - name: smoke, then heat
+    send:
+      - { at: 10s, stream: camera, label: smoke, metrics: { confidence: 0.9 } }
+      - { at: 70s, stream: sensor, metrics: { temp_c: 60 } }
+    expect: [ { at: 69s, level: none }, { within: [70s, 70s], level: critical }, { at: 4m, level: none } ]
+  - name: a drill
+    send:
+      - { at: 10s, stream: camera, label: smoke, metrics: { confidence: 0.9 } }
+      - { at: 20s, stream: sensor, label: drill }
+      - { at: 70s, stream: sensor, metrics: { temp_c: 60 } }
+    expect: [ { at: 10m, level: none } ]
+`
+  const dir = folder(t, { 'a.yaml': text, 'b.yaml': text.replace('temp_c: 60', 'tmp_c: hot') })
+  t.equal((await run(test, [path.join(dir, 'a.yaml')])).stdout.split('\n').at(-2), '2 passed, 0 failed')
+  const { stdout } = await run(check, [path.join(dir, 'b.yaml')])
+  t.match(stdout, /b\.yaml:16:54: error: metrics\.tmp_c is a number, not 'hot'/)
+})
+
 t.test('a rule that does not load over its test’s device says so', async (t) => {
   const text = GAUGE.replace('level_m >= limit.alarm1', "device.depth == 'x'").replace(
     'kind: river_gauge,',

@@ -37,6 +37,7 @@ tests:
     stream: flood
     device: { kind: x }
     feed: { level_m: "1+1x3 every 1m", temp_c: [ "1", "2" ] }
+    send: [ { at: 1m, stream: camera, label: smoke, metrics: { confidence: "0.9" }, lat: "20.8", lon: "106.7", attrs: { id: x } } ]
     expect: [ { at: 10m, level: medium }, { within: [1m, 2m], level: unknown } ]
 `
 type Plain = { [key: string]: Plain } | Plain[] | string
@@ -99,7 +100,9 @@ t.test('both refuse and both take the same changes of a full rule', async (t) =>
   for (const at of paths(full)) {
     const name = at.join('.')
     // Free maps take any key; a test's device is as the registry would have it.
-    const free = at[0] === 'tests' && (at[2] === 'device' || at[2] === 'feed')
+    const free =
+      at[0] === 'tests' &&
+      (at[2] === 'device' || at[2] === 'feed' || at[4] === 'metrics' || at[4] === 'attrs')
     if (at.length > 0)
       agree(
         edited(full, at, (parent, key) =>
