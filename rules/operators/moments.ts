@@ -69,10 +69,16 @@ export class Squares implements Tracker {
     this.squares.add(c[offset + PANE.squaresRest]!)
   }
 
-  /** Population variance of `n` samples. */
+  /** Population variance of `n` samples; of equal ones 0 and not what rounding leaves. */
   variance(n: number): number {
-    return Math.max(0, centred(this.squares, this.sum, this.sum, n) / n)
+    return varianceOf(this.squares, this.sum, n)
   }
+}
+
+/** Population variance from Σx² and Σx. Below 1e-28·n of the mean square it is rounding. */
+export function varianceOf(squares: Sum, sum: Sum, n: number): number {
+  const squared = centred(squares, sum, sum, n)
+  return squared > 1e-28 * n * squares.value ? squared / n : 0
 }
 
 const makeTotal = (): Total => new Total()

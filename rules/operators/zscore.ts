@@ -1,9 +1,9 @@
-import { type Squares, trackSquares } from './moments.js'
+import { type Squares, trackSquares, varianceOf } from './moments.js'
 import { constant, OnWindow } from './on-window.js'
 import type { Constants, OperatorContext, OperatorKind } from './operator.js'
 import { MAD_SCALE, type Sorted, trackSorted } from './ranks.js'
 import { MIN_SPREAD, successionSignature } from './signatures.js'
-import { centred, Sum } from './sum.js'
+import { Sum } from './sum.js'
 import type { Range, SampleWindow } from './window.js'
 
 /**
@@ -38,10 +38,7 @@ class ZScore extends OnWindow {
     this.#square.value = squares.value
     this.#square.rest = squares.rest
     this.#square.addSquare(x, -1)
-    const squared = centred(this.#square, this.#sum, this.#sum, n)
-    // What is left of equal values by rounding is no spread.
-    const zero = 1e-28 * n * squares.value
-    const spread = Math.max(this.#min, squared > zero ? Math.sqrt(squared / n) : 0)
+    const spread = Math.max(this.#min, Math.sqrt(varianceOf(this.#square, this.#sum, n)))
     return spread > 0 ? (x - this.#sum.value / n) / spread : Number.NaN
   }
 }
