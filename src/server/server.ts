@@ -108,6 +108,7 @@ export async function createServer(options: ServerOptions): Promise<HaidangServe
   })
   app.decorateRequest('principal', null)
   checkStrictly(app)
+  takeEmptyBodies(app)
   guard(app, access, meters)
   describeErrors(app, options.onError)
 
@@ -191,6 +192,13 @@ function checkStrictly(app: FastifyInstance): void {
   const strict = new Ajv({ coerceTypes: false, useDefaults: true, allErrors: false, strict: false })
   const texts = new Ajv({ coerceTypes: true, useDefaults: true, allErrors: false, strict: false })
   app.setValidatorCompiler(({ schema, httpPart }) => (httpPart === 'body' ? strict : texts).compile(schema))
+}
+
+/** No body is an empty one: `acknowledge` needs no words. */
+function takeEmptyBodies(app: FastifyInstance): void {
+  app.addHook('preValidation', async (request) => {
+    if (request.method === 'POST') request.body ??= {}
+  })
 }
 
 /** Every request passes here: where from, who, and whether that role may. A route that says nothing is for nobody. */

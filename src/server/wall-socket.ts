@@ -71,7 +71,7 @@ export class WallSocket {
       this.#refused(code, address)
       answer(socket, status, JSON.stringify(problem(status, code, detail, request.url ?? '')))
     }
-    if (new URL(request.url ?? '/', 'http://wall').pathname !== WALL_PATH) {
+    if (request.url?.split('?', 1)[0] !== WALL_PATH) {
       refuse(404, 'HD_SERVE_NOT_FOUND', `the wall's socket is ${WALL_PATH}`)
       return
     }

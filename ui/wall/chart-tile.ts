@@ -8,7 +8,7 @@ import type { Translate } from './i18n.js'
 import { SeverityIcon } from './icons.js'
 import type { Params } from './params.js'
 
-const INK = { line: '#3A4148', muted: '#A7B0B9', trend: '#8FA3B5', page: '#15181B' }
+const INK = { line: '#3A4148', muted: '#A7B0B9', trend: '#8FA3B5', panel: '#1E2226' }
 const SEVERITY_INK: Readonly<Record<Severity, string>> = {
   critical: '#FF3B5C',
   high: '#F59A1B',
@@ -192,7 +192,6 @@ export class ChartTile {
     ctx.textAlign = 'right'
     ctx.textBaseline = 'bottom'
     ctx.strokeStyle = INK.muted
-    ctx.fillStyle = INK.muted
     ctx.lineWidth = lineWidth * 0.6
     ctx.setLineDash([lineWidth * 4, lineWidth * 3])
     for (const { name, value } of this.#series?.chart.limits ?? []) {
@@ -201,7 +200,19 @@ export class ChartTile {
       ctx.moveTo(bbox.left, y)
       ctx.lineTo(bbox.left + bbox.width, y)
       ctx.stroke()
-      ctx.fillText(ROMAN[name] ?? name, bbox.left + bbox.width, y)
+      const text = ROMAN[name] ?? name
+      const right = bbox.left + bbox.width
+      const textWidth = ctx.measureText(text).width
+      // On its own ground: the newest value ends just here.
+      ctx.fillStyle = INK.panel
+      ctx.fillRect(
+        right - textWidth - lineWidth,
+        y - this.#textPx,
+        textWidth + lineWidth * 2,
+        this.#textPx - 1,
+      )
+      ctx.fillStyle = INK.muted
+      ctx.fillText(text, right, y)
     }
     ctx.restore()
   }
@@ -209,7 +220,7 @@ export class ChartTile {
 
 /** Two or three round times in [min, max]. */
 function timeSplits(min: number, max: number, labels: number): number[] {
-  const wanted = Math.max(1, Math.min(3, Math.floor(labels)))
+  const wanted = Math.max(1, Math.min(3.5, labels))
   const step = TIME_STEPS.find((ms) => (max - min) / ms <= wanted) ?? 86_400_000
   const splits: number[] = []
   for (let at = Math.ceil(min / step) * step; at <= max; at += step) splits.push(at)
