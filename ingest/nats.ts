@@ -4,8 +4,8 @@
  *
  *   server ──► consumer (explicit ack, durable) ──► sink.message(…, durable) ──► sync ──► +ACK
  *
- * The identity of a JetStream message is its stream sequence: exact, so what comes again after a crash is known whatever
- * its `redelivered` flag says. `received` is the server's own message time. A connection that is lost is replaced by a
+ * The identity of a JetStream message is its stream sequence (with the stream's incarnation, see identity.ts): exact, so
+ * what comes again after a crash is known whatever its `redelivered` flag says. `received` is the server's own message time. A connection that is lost is replaced by a
  * new one with full jitter, for ever; acknowledgements of the old one are dropped, its messages come again.
  */
 
@@ -29,6 +29,7 @@ import type { Clock, IngestSink, Transport, TransportStatus } from '../src/model
 import { ArrivalClock } from './arrival.js'
 import { Backoff } from './backoff.js'
 import { Feed, withoutCredentials } from './feed.js'
+import { sequenceIdentity } from './identity.js'
 
 export interface NatsOptions {
   /** The source's name. */
@@ -225,18 +226,19 @@ export class NatsTransport implements Transport {
     else await manager.consumers.update(stream, options.durable, settings)
     const consumer = await jetstream(connection).consumers.get(stream, options.durable)
     const info = await consumer.info()
+    const identityOf = sequenceIdentity((await manager.streams.info(stream)).created)
     this.#feed.up()
     if (info.num_pending + info.num_ack_pending === 0) this.#feed.caughtUp()
     const consuming = await consumer.consume({
       max_messages: 4096,
       idle_heartbeat: 5000,
-      callback: (message) => this.#receive(connection, message),
+      callback: (message) => this.#receive(connection, message, identityOf),
     })
     this.#consuming = consuming
     return consuming
   }
 
-  #receive(connection: NatsConnection, message: JsMsg): void {
+  #receive(connection: NatsConnection, message: JsMsg, identityOf: (sequence: number) => number): void {
     if (connection !== this.#connection) return
     const { info } = message
     const raw = {
@@ -247,7 +249,7 @@ export class NatsTransport implements Transport {
       retained: false,
       headers: headersOf(message.headers),
     }
-    this.#feed.message(raw, message.seq, info.redelivered, () => {
+    this.#feed.message(raw, identityOf(message.seq), info.redelivered, () => {
       if (connection === this.#connection && !connection.isClosed()) message.ack()
     })
     if (info.pending === 0) this.#feed.caughtUp()

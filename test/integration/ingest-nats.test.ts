@@ -84,7 +84,7 @@ t.test(
     await until('all durable', () => source.status.acknowledged_total === 3000)
     t.ok(sink.inFlightMax >= 1000, `${sink.inFlightMax} in flight at most`)
     t.strictSame(
-      sink.messages.map((message) => message.identity),
+      sink.messages.map((message) => message.identity % 2 ** 40),
       Array.from({ length: 3000 }, (_, i) => i + 1),
     )
     t.ok(Math.abs(sink.messages[0]!.received - Date.now()) < 60_000)
@@ -120,7 +120,7 @@ t.test(
     await until('up', () => second.status.state === 'up')
     await until('the fifty', () => again.messages.length >= 50, 20_000)
     t.strictSame(
-      new Set(again.messages.map((message) => message.identity)),
+      new Set(again.messages.map((message) => message.identity % 2 ** 40)),
       new Set(Array.from({ length: 50 }, (_, i) => i + 101)),
     )
     await until('acknowledged', () => second.status.in_flight === 0)
@@ -193,6 +193,32 @@ t.test('a server that is away, a stream that is not there yet: retried, and visi
   await until('arrived', () => sink.messages.length === 1)
   await source.close()
 })
+
+t.test(
+  'a stream that is deleted and made again has other identities, though its sequences begin anew',
+  { skip },
+  async (t) => {
+    const server = await started(t)
+    const connection = await client(t, server)
+    await withStream(connection)
+    const sink = new Recorder(1)
+    const source = transport(server, { jetstream: { durable: 'haidang' } })
+    await source.open(sink)
+    await publish(connection, 0, 20)
+    await until('the first stream', () => source.status.acknowledged_total === 20)
+    const manager = await jetstreamManager(connection)
+    await manager.streams.delete('city')
+    await until('noticed', () => source.status.state === 'down', 30_000)
+    await withStream(connection)
+    await publish(connection, 20, 20)
+    await until('the second stream', () => sink.distinct() === 40, 30_000)
+    const sequences = new Set(sink.messages.map((message) => message.identity % 2 ** 40))
+    t.equal(sequences.size, 20)
+    t.equal(new Set(sink.messages.map((message) => message.identity)).size, 40)
+    t.ok(sink.messages.every((message) => Number.isSafeInteger(message.identity)))
+    await source.close()
+  },
+)
 
 t.test('credentials and TLS', { skip: skip || missing('openssl') }, async (t) => {
   const server = await natsServer(
