@@ -21,8 +21,8 @@ export interface MessageRecord {
   /** Id (SeriesIndex.streams). */
   stream: number
   /**
-   * What redelivery is recognised by: JetStream's stream sequence (with the stream's incarnation), or 53 bits of the hash of an MQTT message's topic
-   * and payload; 0 where the transport has neither (core NATS, HTTP).
+   * What redelivery is recognised by: JetStream's stream sequence (with the stream's incarnation), or 53 bits of the
+   * hash of an MQTT message's topic and payload; 0 where the transport has neither (core NATS, HTTP).
    */
   identity: number
   batch: SampleBatch
