@@ -87,8 +87,12 @@ function isEmpty(text: string): boolean {
   return text.length < DOCUMENT_CHARS_MAX
 }
 
-/** Offset where the nesting passes what the YAML reader can take, or -1. One pass over the text. */
-function tooDeep(text: string): number {
+/**
+ * Offset where the nesting passes what the YAML reader can take, or -1. One pass over the text. To be asked before any
+ * text of others is parsed: near the end of its stack the reader compiles patterns, and V8 ends the process, which no
+ * `catch` can prevent (30 000 times `? ` do it).
+ */
+export function tooDeep(text: string): number {
   let depth = 0
   let excess = 0
   let lineStart = true
