@@ -1097,7 +1097,9 @@ export class Core {
     if (status === 'unshelved') cell.shelved = 0
     this.#stand(rule, key, cell.device, record.received)
     cell.seq = this.seq
-    const note = record.body['note']
+    // The result of a confirmation is what was written down; a remark beside it stays in the command's record.
+    const note = record.body['result'] ?? record.body['note']
+    const to = record.body['to']
     const level = cell.level
     const base = transitionOf(
       {
@@ -1116,6 +1118,7 @@ export class Core {
       ...base,
       status,
       by: record.who,
+      ...(status === 'assigned' && typeof to === 'string' ? { agency: to } : {}),
       ...(typeof note === 'string' ? { note } : {}),
       ...(typeof until === 'number' ? { until } : {}),
     })
