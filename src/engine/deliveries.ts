@@ -35,13 +35,14 @@ export class Deliveries {
   /** Plain data for the checkpoint. */
   save(): SavedDeliveries {
     return {
-      sequences: [...this.#ring].map(([feed, ring]) => ({ feed, taken: ring.filter((sequence) => sequence !== 0) })),
+      sequences: [...this.#ring].map(([feed, ring]) => ({ feed, taken: filled(ring) })),
       recent: [...this.#recent].map(([feed, taken]) => ({ feed, taken })),
     }
   }
 
   load(saved: SavedDeliveries): void {
-    for (const { feed, taken } of saved.sequences) for (const sequence of taken) this.take(feed, 'sequence', sequence, 0)
+    for (const { feed, taken } of saved.sequences)
+      for (const sequence of taken) this.take(feed, 'sequence', sequence, 0)
     for (const { feed, taken } of saved.recent) this.#recent.set(feed, [...taken])
   }
 
@@ -101,4 +102,14 @@ export class Deliveries {
     const horizon = received - (mode === 'flag' ? FLAG_MS : 2 * KNOWN_ACKNOWLEDGED_MS)
     if (recent.length > 1024 && recent[512]!.received < horizon) recent.splice(0, 512)
   }
+}
+
+/** The slots in use. A plain loop: `filter` with a closure takes 1 ms over a ring, on the engine's thread. */
+function filled(ring: Float64Array): Float64Array {
+  let count = 0
+  for (let i = 0; i < ring.length; i++) if (ring[i] !== 0) count++
+  const taken = new Float64Array(count)
+  let at = 0
+  for (let i = 0; i < ring.length && at < count; i++) if (ring[i] !== 0) taken[at++] = ring[i]!
+  return taken
 }

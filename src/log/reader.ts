@@ -56,14 +56,16 @@ interface WalkedFrame {
   readonly segment: Segment
 }
 
-/** Bytes read at once: large enough to amortise a call, small beside the page cache. */
-const CHUNK_BYTES = 1024 * 1024
+/** Bytes read at once. A reader that follows the writer needs little; one that has to catch up doubles it. */
+const CHUNK_BYTES_MIN = 64 * 1024
+/** Large enough to amortise a call, small beside the page cache. */
+const CHUNK_BYTES_MAX = 1024 * 1024
 
 /** Walks frames in order, from the beginning of the segment that holds `fromSeq` or from where it stands. */
 class FrameWalker {
   readonly #log: LogPlace
   #place: Place | null = null
-  #buffer = new Uint8Array(CHUNK_BYTES)
+  #buffer = new Uint8Array(CHUNK_BYTES_MIN)
   #start = 0
   #end = 0
   #walking = false
@@ -115,16 +117,22 @@ class FrameWalker {
 
   /** The whole frame at the place, in the buffer; null where there is none that can be read. */
   async #frame(place: Place): Promise<FrameHeader | null> {
-    let needed = CHUNK_BYTES
+    let needed = 0
     for (let fresh = false; ; fresh = true) {
       const at = place.offset - this.#start
       if (at >= 0 && place.offset <= this.#end) {
         const frame = frameAt(this.#buffer, at, this.#end - this.#start)
         if (typeof frame === 'object') return frame
         if (fresh && (frame === undefined || this.#end - place.offset < needed)) return null
-        if (typeof frame === 'number') needed = Math.max(CHUNK_BYTES, frame)
+        if (typeof frame === 'number') needed = frame
       }
-      if (needed > this.#buffer.length) this.#buffer = new Uint8Array(needed)
+      const full = this.#end - this.#start === this.#buffer.length && this.#end > 0
+      const size = Math.max(
+        needed,
+        Math.min(this.#buffer.length * (full ? 2 : 1), CHUNK_BYTES_MAX),
+        CHUNK_BYTES_MIN,
+      )
+      if (size > this.#buffer.length) this.#buffer = new Uint8Array(size)
       const got = await place.file.read(this.#buffer, place.offset)
       this.#start = place.offset
       this.#end = place.offset + got

@@ -31,6 +31,8 @@ export interface DiskFaults {
   capacity: number
   /** Chance that a write or sync fails with EIO. */
   ioErrors: number
+  /** The next sync fails with EIO, once. */
+  failNextSync: boolean
   /** Largest time of a sync, ms. */
   syncMs: number
   /** A disk that lies: says "synced" and has not. For proving that the simulation notices. */
@@ -40,7 +42,13 @@ export interface DiskFaults {
 const SECTOR = 512
 
 export class SimulatedDisk {
-  readonly faults: DiskFaults = { capacity: Number.POSITIVE_INFINITY, ioErrors: 0, syncMs: 0, lies: false }
+  readonly faults: DiskFaults = {
+    capacity: Number.POSITIVE_INFINITY,
+    ioErrors: 0,
+    failNextSync: false,
+    syncMs: 0,
+    lies: false,
+  }
   readonly #random: Random
   #names = new Map<string, Inode>()
   #durableNames = new Map<string, Inode>()
@@ -162,7 +170,8 @@ export class SimulatedDisk {
       sync: () =>
         life.step('sync', this.#random.next() * this.faults.syncMs, () => {
           if (this.faults.lies) return
-          if (this.#random.chance(this.faults.ioErrors)) {
+          if (this.faults.failNextSync || this.#random.chance(this.faults.ioErrors)) {
+            this.faults.failNextSync = false
             // The kernel reports once and forgets: these bytes are still seen, and will never be on the disk.
             file.changes = file.changes.filter(() => this.#random.chance(0.5))
             throw errno('EIO', name)

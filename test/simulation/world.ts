@@ -83,14 +83,20 @@ export class World implements Clock {
     await macrotask()
     for (let step = 0; step < stepsMax; step++) {
       if (done()) return true
-      const event = this.#pop()
-      if (event === undefined) return done()
-      this.#time = Math.max(this.#time, event.at)
-      event.run()
-      // Everything that this event made ready runs before the next: microtasks drain before a macrotask.
-      await macrotask()
+      if (!(await this.step())) return done()
     }
     return done()
+  }
+
+  /** Runs one event and all that it makes ready; false where there is none. */
+  async step(): Promise<boolean> {
+    const event = this.#pop()
+    if (event === undefined) return false
+    this.#time = Math.max(this.#time, event.at)
+    event.run()
+    // Microtasks drain before a macrotask.
+    await macrotask()
+    return true
   }
 
   #pop(): Event | undefined {
