@@ -74,8 +74,11 @@ export class Extreme implements Tracker {
   }
 
   addPane(panes: Panes, offset: number): void {
-    const value = panes.columns[offset + (this.#side === 1 ? PANE.max : PANE.min)]!
-    this.add(panes.columns[offset + PANE.lastTime]!, value, Number.NaN, Number.NaN)
+    const value = this.#side * panes.columns[offset + (this.#side === 1 ? PANE.max : PANE.min)]!
+    // Nothing leaves a range of panes, so its extreme is all there is to know.
+    if (this.#tail > 0 && this.#deque[1]! >= value) return
+    this.#deque[1] = value
+    this.#tail = 2
   }
 
   /** How far entries moved to the front. */

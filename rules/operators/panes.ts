@@ -241,17 +241,18 @@ export class Sketch {
     return rank === below ? low : low + (rank - below) * (this.#ranked(below + 1) - low)
   }
 
-  /** Median of |value − centre|. O(bins · log bins). */
+  /** Median of |value − centre|: bins are taken from the centre outwards, the nearer side first. O(bins in use). */
   deviation(centre: number): number {
-    const found: [number, number][] = []
-    for (let bin = this.#low; bin <= this.#high; bin++)
-      if (this.#total[bin]! > 0) found.push([Math.abs(valueIn(bin) - centre), this.#total[bin]!])
-    found.sort((a, b) => a[0] - b[0])
+    let right = this.#low
+    while (right <= this.#high && VALUES[right]! < centre) right++
+    let left = right - 1
     const middle = (this.count - 1) / 2
     let seen = 0
-    for (const [distance, count] of found) {
-      seen += count
-      if (seen > middle) return distance
+    while (left >= this.#low || right <= this.#high) {
+      const below = left >= this.#low ? centre - VALUES[left]! : Number.POSITIVE_INFINITY
+      const above = right <= this.#high ? VALUES[right]! - centre : Number.POSITIVE_INFINITY
+      seen += below < above ? this.#total[left--]! : this.#total[right++]!
+      if (seen > middle) return Math.min(below, above)
     }
     return Number.NaN
   }
@@ -290,7 +291,7 @@ export class Sketch {
     let seen = 0
     for (let bin = this.#low; bin <= this.#high; bin++) {
       seen += this.#total[bin]!
-      if (seen > rank) return valueIn(bin)
+      if (seen > rank) return VALUES[bin]!
     }
     return Number.NaN
   }
@@ -308,3 +309,6 @@ function valueIn(bin: number): number {
   const size = SMALLEST * Math.exp((Math.abs(bin - SIDE) - 0.5) * GAMMA_LOG)
   return bin > SIDE ? size : -size
 }
+
+/** The value that stands for each bin. */
+const VALUES = Float64Array.from({ length: 2 * SIDE + 1 }, (_, bin) => valueIn(bin))

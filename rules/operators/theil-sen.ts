@@ -185,8 +185,8 @@ const HALF_EACH = 2
 /** A bracket that has filled up to this many times its width is cheaper found anew. */
 const FULL = 4
 
-/** Buckets of a bracket, each of the same width: about 4 n / 32 slopes in each. */
-const BUCKETS = 32
+/** Buckets of a bracket, each of the same width: about n / 16 slopes in each. */
+const BUCKETS = 64
 const NOWHERE = -1
 
 class Bracket {
