@@ -117,6 +117,7 @@ async function assemble(options: StartOptions, settings: Settings, closing: (() 
   const coreOptions: CoreOptions = {
     timezone: settings.timezone,
     late: Object.fromEntries(plans.map((plan) => [plan.setup.name, plan.late])),
+    recorded: plans.filter((plan) => plan.setup.clock === 'event').map((plan) => plan.setup.name),
     delivery: Object.fromEntries(plans.map((plan) => [plan.setup.name, plan.delivery])),
   }
 

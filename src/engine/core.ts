@@ -36,6 +36,8 @@ export interface CoreOptions {
   readonly index?: SeriesIndex
   /** How far behind its device's newest a sample may be and still be judged, by feed name; ms. */
   readonly late?: Readonly<Record<string, number>>
+  /** Feeds of recordings (`clock: event`): only what they deliver moves their clock, never a tick. */
+  readonly recorded?: readonly string[]
   /** How redelivery is recognised, by feed name; `none` where left out. */
   readonly delivery?: Readonly<Record<string, DeliveryMode>>
 }
@@ -45,7 +47,13 @@ interface Feed {
   clock: number
   up: boolean
   caughtUp: boolean
+  readonly recorded: boolean
   readonly timers: Timers
+}
+
+/** Does the wall clock carry this feed's clock on while it is silent? Not while it is down or has a backlog to deliver. */
+function ticks(feed: Feed): boolean {
+  return feed.up && feed.caughtUp && !feed.recorded
 }
 
 const GAPS = 8
@@ -71,6 +79,7 @@ export class Core {
   readonly deliveries = new Deliveries()
   readonly #late: Readonly<Record<string, number>>
   readonly #delivery: Readonly<Record<string, DeliveryMode>>
+  readonly #recorded: ReadonlySet<string>
   readonly #feeds = new Map<number, Feed>()
   readonly #duplicates = new Duplicates()
   readonly #places: Places
@@ -102,6 +111,7 @@ export class Core {
     this.clock = new ZoneClock(options.timezone ?? 'Asia/Ho_Chi_Minh')
     this.#late = options.late ?? {}
     this.#delivery = options.delivery ?? {}
+    this.#recorded = new Set(options.recorded)
     this.#j = new Judgement(this.index, this.registry)
     this.#places = new Places(this.#j)
     this.rules = new RuleSet([], this.#context())
@@ -118,7 +128,7 @@ export class Core {
         this.#applyMessage(record)
         break
       case 'tick':
-        for (const [id, one] of this.#feeds) if (one.up && one.caughtUp) this.#advance(id, one, record.received)
+        for (const [id, one] of this.#feeds) if (ticks(one)) this.#advance(id, one, record.received)
         break
       case 'feed':
         this.#applyFeed(record)
@@ -160,7 +170,7 @@ export class Core {
   /** When the first timer is due that a tick at `now` could fire; Infinity where there is none. */
   get nextDue(): number {
     let next = Number.POSITIVE_INFINITY
-    for (const one of this.#feeds.values()) if (one.up && one.caughtUp && one.timers.next < next) next = one.timers.next
+    for (const one of this.#feeds.values()) if (ticks(one) && one.timers.next < next) next = one.timers.next
     return next
   }
 
@@ -361,7 +371,7 @@ export class Core {
   #feed(id: number): Feed {
     let one = this.#feeds.get(id)
     if (one === undefined) {
-      one = { clock: Number.NEGATIVE_INFINITY, up: true, caughtUp: true, timers: new Timers() }
+      one = { clock: Number.NEGATIVE_INFINITY, up: true, caughtUp: true, recorded: this.#recorded.has(this.index.sources.text(id)), timers: new Timers() }
       this.#feeds.set(id, one)
     }
     return one
