@@ -38,6 +38,8 @@ const BACKOFF_SERVING_MS = [0, 250, 500, 1000]
 const BACKOFF_STARTING_MS = [250, 500, 1000, 2000, 5000, 10_000]
 /** Up this long: the next death counts as the first. */
 const STABLE_MS = 30_000
+/** Half of the machine is the store's, but never less than merges and one query need. */
+const MEMORY_BYTES_MIN = 1024 ** 3
 /** A close that takes longer is ended: the data is safe against that, a hanging shutdown is not. */
 const CLOSE_MS = 5000
 /** Loading 546 MB from a cold disk. */
@@ -174,6 +176,7 @@ export class StoreChild {
       directory: path.resolve(this.#options.directory, 'clickhouse'),
       scratch: path.resolve(this.#options.directory, 'store-scratch'),
       socket: this.socket,
+      memory_bytes: Math.max(MEMORY_BYTES_MIN, Math.floor(os.totalmem() / 2)),
       limits,
     })
     return ready

@@ -1,83 +1,21 @@
 /** Real chDB: what the log holds is in ClickHouse exactly once, in the tables and in the rollups, whatever dies. */
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { execFile } from 'node:child_process'
+import { appendFile, readdir, rm, writeFile } from 'node:fs/promises'
 import { connect, createServer, type Server, type Socket } from 'node:net'
-import os from 'node:os'
 import path from 'node:path'
-import type { Readable } from 'node:stream'
-import type { ClickHouseClient } from '@clickhouse/client'
-import t, { type Test } from 'tap'
+import { promisify } from 'node:util'
+import t from 'tap'
 import { StoreChild } from '../../src/store/child.js'
 import { storeClient } from '../../src/store/client.js'
 import { EncodingThread } from '../../src/store/encoding-thread.js'
 import { migrate, migrations } from '../../src/store/schema.js'
 import { shipmentFiles } from '../../src/store/shipment-files.js'
 import { type SetAside, Shipper } from '../../src/store/shipper.js'
-import { openStore, type Store, storePort } from '../../src/store/store.js'
-import { type ExpectedSample, MemoryLog, random, rolledUp } from '../store/city.js'
+import { openStore, storePort } from '../../src/store/store.js'
+import { directoryOf, nobody, readerOf, rows, same, until } from '../store/checks.js'
+import { type ExpectedSample, MemoryLog } from '../store/city.js'
 
 t.setTimeout(150_000)
-
-const nobody = async (): Promise<null> => null
-
-async function directoryOf(test: Test): Promise<string> {
-  const directory = await mkdtemp(path.join(os.tmpdir(), 'haidang-test-store-'))
-  test.teardown(() => rm(directory, { recursive: true, force: true }))
-  return directory
-}
-
-async function rows<T>(store: Pick<Store, 'query'>, sql: string): Promise<T[]> {
-  const stream = await store.query({
-    sql,
-    format: 'JSONEachRow',
-    settings: { output_format_json_quote_64bit_integers: 0 },
-  })
-  let text = ''
-  for await (const chunk of stream) text += chunk
-  return text
-    .split('\n')
-    .filter((l) => l !== '')
-    .map((l) => JSON.parse(l) as T)
-}
-
-interface Totals {
-  n: number
-  distinct: number
-  sum: number
-  attrs: number
-}
-
-/** Sums with whole numbers: thousandths of the values, so that no order of adding changes them. */
-function totals(samples: readonly ExpectedSample[]): Totals {
-  let sum = 0
-  let attrs = 0
-  for (const s of samples) {
-    sum += Math.round(s.value * 1000)
-    attrs += s.attrs.length
-  }
-  return { n: samples.length, distinct: new Set(samples.map((s) => s.seq)).size, sum, attrs }
-}
-
-async function same(test: Test, store: Pick<Store, 'query'>, log: MemoryLog, what: string): Promise<void> {
-  const [stored] = await rows<Totals>(
-    store,
-    'SELECT count() AS n, uniqExact(seq) AS distinct, sum(toInt64(round(value * 1000))) AS sum, sum(lengthUTF8(attrs)) AS attrs FROM samples',
-  )
-  test.same(stored, totals(log.samples), `${what}: samples`)
-  const rolled = totals(rolledUp(log.samples))
-  for (const table of ['samples_1m', 'samples_1h']) {
-    const [r] = await rows<{ n: number; sum: number }>(
-      store,
-      `SELECT countMerge(count) AS n, toInt64(round(sumMerge(sum) * 1000)) AS sum FROM ${table}`,
-    )
-    test.same(r, { n: rolled.n, sum: rolled.sum }, `${what}: ${table}`)
-  }
-  for (const [table, n] of Object.entries(log.counts))
-    test.same(
-      (await rows<{ n: number }>(store, `SELECT count() AS n FROM ${table}`))[0],
-      { n },
-      `${what}: ${table}`,
-    )
-}
 
 t.test('rows equal what was logged, in every table', async (t) => {
   const log = new MemoryLog(1)
@@ -174,63 +112,6 @@ t.test('rows equal what was logged, in every table', async (t) => {
   ])
 })
 
-t.test('kill -9 of the store at twelve random moments', async (t) => {
-  const log = new MemoryLog(2)
-  const next = random(3)
-  const directory = await directoryOf(t)
-  const index = log.index
-  let up = 0
-  const child = await StoreChild.open({
-    directory,
-    checkToken: nobody,
-    onState: (state) => {
-      if (state === 'up') up++
-    },
-  })
-  t.teardown(() => child.close())
-  const writer = storeClient({ socket: child.socket }, { connections: 2, request_timeout_ms: 20_000 })
-  t.teardown(() => writer.close())
-  await migrate(writer, await migrations())
-  const encoder = new EncodingThread(index)
-  t.teardown(() => encoder.close())
-  const files = shipmentFiles(path.join(directory, 'shipping'))
-  let inserting = 0
-  let hit = 0
-  const port = storePort(writer)
-  const shipper = await Shipper.open({
-    log,
-    index,
-    encoder,
-    files,
-    interval_ms: 1,
-    bounds: { rows: 3000, bytes: 1e9, days: 90 },
-    store: {
-      ...port,
-      insert: async (...args) => {
-        inserting++
-        await port.insert(...args).finally(() => inserting--)
-      },
-    },
-  })
-  for (let kill = 1; kill <= 12; kill++) {
-    log.grow(4000)
-    shipper.wake()
-    await until(() => inserting > 0)
-    // Somewhere within an insert of a few tens of milliseconds, or just behind it.
-    const moment = performance.now() + next() * 60
-    await until(() => performance.now() >= moment)
-    hit += inserting
-    process.kill(child.pid!, 'SIGKILL')
-    await until(() => up === kill + 1)
-    shipper.wake()
-  }
-  await shipper.drained()
-  t.ok(hit >= 3, `${hit} of 12 kills fell into an insert`)
-  t.equal(shipper.status.doubled_total, 0)
-  await shipper.close()
-  await same(t, readerOf(writer), log, 'after twelve kills')
-})
-
 t.test('an answer lost after the commit, and a restart of the shipper in doubt', async (t) => {
   const log = new MemoryLog(4)
   const directory = await directoryOf(t)
@@ -319,6 +200,75 @@ t.test('a view that throws, a poison record, and the next ones', async (t) => {
   t.equal(store.status.shipper?.set_aside_total, 1)
 })
 
+t.test('too many parts: the shipper waits, sends the same again, loses nothing', async (t) => {
+  const log = new MemoryLog(8)
+  const directory = await directoryOf(t)
+  const store = await openStore({ directory, log, index: log.index, door: null, checkToken: nobody })
+  t.teardown(() => store.close())
+  const client = storeClient(store.address, { connections: 1, request_timeout_ms: 20_000 })
+  t.teardown(() => client.close())
+  await client.command({
+    query:
+      'ALTER TABLE samples MODIFY SETTING parts_to_throw_insert = 3, parts_to_delay_insert = 3, max_parts_to_merge_at_once = 2',
+  })
+  await client.command({ query: 'SYSTEM STOP MERGES samples' })
+  for (let i = 0; i < 4; i++) {
+    log.grow(50)
+    store.wake()
+    const seq = log.lastSeq
+    await until(() => {
+      store.wake()
+      const shipper = store.status.shipper
+      return shipper !== null && (shipper.shipped_seq >= seq || /Too many parts/.test(shipper.last_error))
+    })
+  }
+  t.match(store.status.shipper?.last_error, /Too many parts/)
+  t.equal(store.status.shipper?.refused_total, 0, 'that is no refusal')
+  log.grow(2000)
+  await client.command({ query: 'SYSTEM START MERGES samples' })
+  await client.command({ query: 'OPTIMIZE TABLE samples FINAL' })
+  await store.drained()
+  await same(t, store, log, 'after too many parts')
+})
+
+t.test('no space for ClickHouse: waits with the log, goes on when there is', async (t) => {
+  const directory = await directoryOf(t)
+  try {
+    await promisify(execFile)('mount', ['-t', 'tmpfs', '-o', 'size=24m', 'tmpfs', directory])
+  } catch {
+    t.pass('a small tmpfs', { skip: 'needs root' })
+    return
+  }
+  t.teardown(() => promisify(execFile)('umount', ['-l', directory]))
+  const log = new MemoryLog(9)
+  const store = await openStore({ directory, log, index: log.index, door: null, checkToken: nobody })
+  t.teardown(() => store.close())
+  log.grow(200)
+  await store.drained()
+  await writeFile(path.join(directory, 'filler'), Buffer.alloc(1))
+  let filled = 1024 * 1024
+  for (let step = 8 * 1024 * 1024; step >= 4096; step /= 2) {
+    for (;;) {
+      try {
+        await appendFile(path.join(directory, 'filler'), Buffer.alloc(step))
+        filled += step
+      } catch {
+        break
+      }
+    }
+  }
+  log.grow(2000)
+  await until(() => {
+    store.wake()
+    return /space|write/i.test(store.status.shipper?.last_error ?? '')
+  })
+  t.comment(`${Math.round(filled / 1024)} KiB filled; ${store.status.shipper?.last_error.slice(0, 120)}`)
+  await rm(path.join(directory, 'filler'))
+  await store.drained()
+  t.equal(store.status.shipper?.set_aside_total, 0)
+  await same(t, store, log, 'after the disk was full')
+})
+
 t.test('a shipment is cut before it spans ninety days of arrival', async (t) => {
   const log = new MemoryLog(6)
   for (let i = 0; i < 400; i++) log.message(1, undefined, 2 * 86_400_000)
@@ -329,23 +279,6 @@ t.test('a shipment is cut before it spans ninety days of arrival', async (t) => 
   t.equal(store.status.shipper?.refused_total, 0)
   await same(t, store, log, 'four hundred days')
 })
-
-/** The query side of a Store over a bare client. */
-function readerOf(client: ClickHouseClient): Pick<Store, 'query'> {
-  return {
-    query: async ({ sql, format, settings }) =>
-      (await client.exec({ query: `${sql} FORMAT ${format}`, clickhouse_settings: settings ?? {} }))
-        .stream as Readable,
-  }
-}
-
-async function until(condition: () => boolean, ms = 30_000): Promise<void> {
-  const deadline = performance.now() + ms
-  while (!condition()) {
-    if (performance.now() > deadline) throw new Error('waited too long')
-    await new Promise((resolve) => setTimeout(resolve, 2))
-  }
-}
 
 /** Passes everything on, but breaks the connection instead of the answer to the next `n` inserts. */
 async function answerDropper(to: string, at: string): Promise<{ server: Server; drop(n: number): void }> {

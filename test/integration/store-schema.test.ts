@@ -1,5 +1,6 @@
 /** The schema over real chDB: applied twice, cut off half-way, newer, edited; an outside ClickHouse that comes late. */
-import { mkdtemp, rm } from 'node:fs/promises'
+import { spawn } from 'node:child_process'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { connect, createServer, type Server } from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
@@ -156,14 +157,12 @@ t.test('an outside ClickHouse that is not there yet: the store opens, follows, s
 t.test('a leftover store is ended; a pid that is somebody else is not', async (t) => {
   const home = await mkdtemp(path.join(os.tmpdir(), 'haidang-test-left-'))
   t.teardown(() => rm(home, { recursive: true, force: true }))
-  const { writeFile, readFile } = await import('node:fs/promises')
   const stat = await readFile('/proc/self/stat', 'utf8')
   await writeFile(
     path.join(home, 'store.pid'),
     `${process.pid} ${stat.slice(stat.lastIndexOf(') ') + 2).split(' ')[19]}\n`,
   )
   t.equal(await endLeftover(home), false, 'this test is no store')
-  const { spawn } = await import('node:child_process')
   const stranger = spawn('sleep', ['60'])
   t.teardown(() => stranger.kill())
   await writeFile(path.join(home, 'store.pid'), `${stranger.pid} 12345\n`)
@@ -177,6 +176,25 @@ t.test('a leftover store is ended; a pid that is somebody else is not', async (t
     (await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')).split(') ')[1]?.[0]
   t.ok([undefined, 'Z'].includes(await state()), 'gone, or waiting for its parent to notice')
   await left.close()
+})
+
+t.test('kill -9 of the engine: its store ends with it, and the next one opens the data', async (t) => {
+  const home = await mkdtemp(path.join(os.tmpdir(), 'haidang-test-orphan-'))
+  t.teardown(() => rm(home, { recursive: true, force: true }))
+  const engine = spawn(process.execPath, [path.join(import.meta.dirname, '../store/orphan.js'), home], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const pid = Number(await new Promise((resolve) => engine.stdout.once('data', resolve)))
+  t.match(await readFile(`/proc/${pid}/cmdline`, 'utf8'), /^haidang-store/)
+  engine.kill('SIGKILL')
+  const killed = performance.now()
+  // Either way: ended by itself, or by the one that follows.
+  const next = await StoreChild.open({ directory: home, checkToken: async () => null })
+  t.teardown(() => next.close())
+  t.comment(`open again ${Math.round(performance.now() - killed)} ms after the kill`)
+  t.not(next.pid, pid)
+  t.equal((await readFile(path.join(home, 'store.pid'), 'utf8')).split(' ')[0], String(next.pid))
+  t.equal(await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => ''), '')
 })
 
 async function tcpProxy(to: string, port = 0): Promise<{ server: Server; port: number }> {

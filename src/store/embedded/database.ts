@@ -29,6 +29,9 @@ export interface RunningRead {
   cancel(): void
 }
 
+/** Of five gigabytes by default; marks of 100 M rows are about 1 MB. */
+const MARK_CACHE_BYTES = 256 * 1024 ** 2
+
 /**
  * chDB as the store needs it. One session writes, one statement at a time. Every reading query gets a session of its
  * own (0.5 ms to open and bind): limits, parameters and `readonly=1` are set there, nothing of one query is seen by
@@ -51,10 +54,19 @@ export class Database {
   }
 
   /** Opens (or makes) the database in `directory`; throws DbException, among others where another process holds it. */
-  static async open(chdb: Chdb, directory: string, scratch: string, pipes: number): Promise<Database> {
+  static async open(
+    chdb: Chdb,
+    directory: string,
+    scratch: string,
+    pipes: number,
+    memoryBytes: number,
+  ): Promise<Database> {
     await mkdir(directory, { recursive: true })
     try {
-      const writer = new chdb.Session(directory)
+      const writer = new chdb.Session(directory, {
+        // Of the whole process; chDB's own default is nine tenths of the machine, which the engine shares.
+        connectionArgs: [`--max_server_memory_usage=${memoryBytes}`, `--mark_cache_size=${MARK_CACHE_BYTES}`],
+      })
       await writer.queryAsync(`CREATE DATABASE IF NOT EXISTS ${DATABASE} ENGINE = Atomic`)
       await writer.queryAsync(`USE ${DATABASE}`)
       const version = (await writer.queryAsync('SELECT version()', { format: 'TSVRaw' })).text().trim()

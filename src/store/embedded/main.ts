@@ -69,7 +69,13 @@ async function open(message: OpenMessage): Promise<void> {
   writeFileSync(path.join(path.dirname(message.directory), PID_FILE), `${process.pid} ${startTime()}\n`)
   const limits = message.limits
   // One pipe a running query; a few more, since a pipe is free only when its last byte is read.
-  db = await Database.open(loadChdb(), message.directory, message.scratch, OWN_AT_ONCE + limits.at_once + 4)
+  db = await Database.open(
+    loadChdb(),
+    message.directory,
+    message.scratch,
+    OWN_AT_ONCE + limits.at_once + 4,
+    message.memory_bytes,
+  )
   const access: Access = {
     kind: 'own',
     caller: async () => ({ who: 'engine', role: 'admin' }),

@@ -9,6 +9,8 @@ export interface OpenMessage {
   readonly scratch: string
   /** Unix socket of the engine's own queries and inserts; its directory is readable by this user only. */
   readonly socket: string
+  /** Of the whole process; queries beyond it end with MEMORY_LIMIT_EXCEEDED. */
+  readonly memory_bytes: number
   readonly limits: QueryLimits
 }
 
