@@ -25,8 +25,12 @@ function rulesText(window: string, matching: number, others: number): string {
     `levels: { low: { when: "level_m - ewma(level_m, ${window}) > 5" } }`,
   ]
   const documents: string[] = []
-  for (let i = 0; i < matching; i++) documents.push(`rule: match.r${i}\n${title}\nstream: flood\n${kinds[i % kinds.length]}`)
-  for (let i = 0; i < others; i++) documents.push(`rule: other.r${i}\n${title}\nstream: sensor\nlevels: { low: { when: temp_c > ${50 + i} } }`)
+  for (let i = 0; i < matching; i++)
+    documents.push(`rule: match.r${i}\n${title}\nstream: flood\n${kinds[i % kinds.length]}`)
+  for (let i = 0; i < others; i++)
+    documents.push(
+      `rule: other.r${i}\n${title}\nstream: sensor\nlevels: { low: { when: temp_c > ${50 + i} } }`,
+    )
   return documents.join('\n---\n')
 }
 
@@ -37,16 +41,25 @@ interface Figures {
 }
 
 /** Samples a second over `rounds` rounds of all series, after a warm-up that fills the windows. */
-function run(options: { window: string; rules?: [number, number]; series: number; rounds: number; warmup: number }): Figures {
+function run(options: {
+  window: string
+  rules?: [number, number]
+  series: number
+  rounds: number
+  warmup: number
+}): Figures {
   const core = new Core()
   const out: Transition[] = []
   const [matching, others] = options.rules ?? [5, 95]
   const rules = JSON.stringify([{ file: 'bench.yaml', text: rulesText(options.window, matching, others) }])
-  for (const record of textRecords({ metrics: JSON.stringify([METRICS]), registry: '', zones: '', rules }, 0)) core.apply(record, out)
+  for (const record of textRecords({ metrics: JSON.stringify([METRICS]), registry: '', zones: '', rules }, 0))
+    core.apply(record, out)
   if (core.faults.length > 0) throw new Error(core.faults[0]!.message)
   const { index } = core
   const metric = index.metrics.id('level_m')
-  const series = Array.from({ length: options.series }, (_, i) => index.series(index.devices.id(`gauge-${i}`), metric))
+  const series = Array.from({ length: options.series }, (_, i) =>
+    index.series(index.devices.id(`gauge-${i}`), metric),
+  )
   const batch = new SampleBatch(1)
   const record: MessageRecord = {
     kind: 'message',
@@ -83,7 +96,11 @@ function run(options: { window: string; rules?: [number, number]; series: number
   const bytes = Math.max(0, process.memoryUsage().heapUsed - heap)
   const samples = options.rounds * options.series
   if (out.length > 0) throw new Error(`${out.length} alerts in quiet data`)
-  return { rate: samples / seconds, bytes: bytes / samples, judgements: (core.counters.judgements - before) / seconds }
+  return {
+    rate: samples / seconds,
+    bytes: bytes / samples,
+    judgements: (core.counters.judgements - before) / seconds,
+  }
 }
 
 const median = (values: number[]): number => values.sort((a, b) => a - b)[values.length >> 1]!

@@ -273,25 +273,3 @@ function compileScalar(name: string, args: readonly Expression[], binder: Binder
       return MISSING
   }
 }
-
-/** Names, calls and all, in the order a walk meets them. */
-export function walk(expression: Expression, visit: (node: Expression) => void): void {
-  visit(expression)
-  switch (expression.kind) {
-    case 'unary':
-      walk(expression.operand, visit)
-      break
-    case 'binary':
-      walk(expression.left, visit)
-      walk(expression.right, visit)
-      break
-    case 'scalar':
-      for (const arg of expression.args) walk(arg, visit)
-      break
-    case 'call':
-      if (expression.call.condition !== null) walk(expression.call.condition, visit)
-      for (const arg of Object.values(expression.call.dynamic)) walk(arg, visit)
-      break
-    default:
-  }
-}

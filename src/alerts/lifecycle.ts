@@ -114,7 +114,13 @@ export function isQuiet(cell: AlertCell): boolean {
  * One judgement at event time `time`. `cell.when` (and, where something stands, `cell.clear`) hold the verdicts.
  * `behind`: the sample is older than the key's newest; it may raise, at once only, and never lower.
  */
-export function judge(cell: AlertCell, levels: readonly LevelSpec[], time: number, behind: boolean, emit: Emit): void {
+export function judge(
+  cell: AlertCell,
+  levels: readonly LevelSpec[],
+  time: number,
+  behind: boolean,
+  emit: Emit,
+): void {
   if (!behind) cell.newest = Math.max(cell.newest, time)
   const held = cell.beneath
   let target: LevelIndex = 0
@@ -136,11 +142,19 @@ export function judge(cell: AlertCell, levels: readonly LevelSpec[], time: numbe
 }
 
 /** The clock has passed `due`: what `for`, `hold` and flapping do without a sample. `fresh`: the key's newest sample is recent enough for `for` to be fulfilled by the clock. */
-export function expireTimer(cell: AlertCell, levels: readonly LevelSpec[], due: number, fresh: boolean, emit: Emit): void {
+export function expireTimer(
+  cell: AlertCell,
+  levels: readonly LevelSpec[],
+  due: number,
+  fresh: boolean,
+  emit: Emit,
+): void {
   if (cell.flapping && due >= lastChange(cell) + FLAPPING_MS) endFlapping(cell, due, emit)
   if (cell.status !== 'unknown') {
     let target: LevelIndex = 0
-    if (fresh) for (const spec of levels) if (cell.when[spec.index] === 1 && due - cell.since[spec.index]! >= spec.for) target = spec.index
+    if (fresh)
+      for (const spec of levels)
+        if (cell.when[spec.index] === 1 && due - cell.since[spec.index]! >= spec.for) target = spec.index
     if (target > cell.beneath) rise(cell, target, due, emit)
     else if (cell.beneath > 0) fall(cell, levels, due, emit)
   }
@@ -230,7 +244,13 @@ function endFlapping(cell: AlertCell, time: number, emit: Emit): void {
   print(cell, cell.beneath === 0 ? 'resolved' : 'firing', cell.beneath, time, true, emit)
 }
 
-function returnFromUnknown(cell: AlertCell, levels: readonly LevelSpec[], target: LevelIndex, time: number, emit: Emit): void {
+function returnFromUnknown(
+  cell: AlertCell,
+  levels: readonly LevelSpec[],
+  target: LevelIndex,
+  time: number,
+  emit: Emit,
+): void {
   let to = cell.beneath
   if (target > to) to = target
   else while (to > 0 && mayLeave(cell, levels, to, time)) to = below(levels, to)
@@ -258,7 +278,15 @@ function print(
   }
   cell.level = level
   cell.status = status === 'resolved' ? 'closed' : status
-  emit({ status, level, previous, time, flapping: cell.flapping, announced, ...(reason === undefined ? {} : { reason }) })
+  emit({
+    status,
+    level,
+    previous,
+    time,
+    flapping: cell.flapping,
+    announced,
+    ...(reason === undefined ? {} : { reason }),
+  })
 }
 
 function lastChange(cell: AlertCell): number {

@@ -11,7 +11,12 @@ export interface Parsed {
 /** Parsed arguments, or the reason why not. */
 export function parseArguments(args: readonly string[], options: Options): Parsed | string {
   try {
-    const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true, strict: true })
+    const { values, positionals } = parseArgs({
+      args: [...args],
+      options,
+      allowPositionals: true,
+      strict: true,
+    })
     return { values, positionals }
   } catch (error) {
     return (error as Error).message

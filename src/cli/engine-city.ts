@@ -9,7 +9,12 @@ import type { Store } from '../store/store.js'
 export interface CityParts {
   readonly core: Core
   readonly wall: Wall
-  readonly plans: () => readonly { readonly setup: FeedSetup; readonly transport: Transport; readonly kind: string; readonly address: string }[]
+  readonly plans: () => readonly {
+    readonly setup: FeedSetup
+    readonly transport: Transport
+    readonly kind: string
+    readonly address: string
+  }[]
   readonly clock: () => number
   readonly store: () => Store | null
 }
@@ -22,13 +27,22 @@ export class EngineCity implements City {
     this.#parts = parts
   }
 
-  devices({ after, limit, search }: { after: string; limit: number; search: string }): { devices: readonly DeviceStatus[]; total: number } {
+  devices({ after, limit, search }: { after: string; limit: number; search: string }): {
+    devices: readonly DeviceStatus[]
+    total: number
+  } {
     const { core } = this.#parts
     const names = new Set(core.registry.devices.keys())
     for (const name of core.index.devices.texts()) if (name !== '') names.add(name)
     const wanted = search.toLowerCase()
     const found = [...names].filter((name) => wanted === '' || name.toLowerCase().includes(wanted)).sort()
-    return { devices: found.filter((name) => name > after).slice(0, limit).map((name) => this.#device(name)), total: found.length }
+    return {
+      devices: found
+        .filter((name) => name > after)
+        .slice(0, limit)
+        .map((name) => this.#device(name)),
+      total: found.length,
+    }
   }
 
   #device(name: string): DeviceStatus {
@@ -89,7 +103,13 @@ export class EngineCity implements City {
     }))
   }
 
-  async deadLetters({ limit, before }: { limit: number; before: number | null }): Promise<readonly DeadLetterStatus[]> {
+  async deadLetters({
+    limit,
+    before,
+  }: {
+    limit: number
+    before: number | null
+  }): Promise<readonly DeadLetterStatus[]> {
     const store = this.#parts.store()
     if (store === null) return []
     const stream = await store.query({
@@ -104,7 +124,12 @@ export class EngineCity implements City {
       .filter((line) => line !== '')
       .map((line) => {
         const row = JSON.parse(line) as Record<keyof DeadLetterStatus, string | number>
-        return { ...row, seq: Number(row.seq), received: Number(row.received), size: Number(row.size) } as DeadLetterStatus
+        return {
+          ...row,
+          seq: Number(row.seq),
+          received: Number(row.received),
+          size: Number(row.size),
+        } as DeadLetterStatus
       })
   }
 }

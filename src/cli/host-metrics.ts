@@ -1,7 +1,7 @@
 /** /metrics: what the engine counts, and what is read off its parts when asked. */
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
-import { collectDefaultMetrics, Counter, Gauge, type Registry } from 'prom-client'
+import { Counter, collectDefaultMetrics, Gauge, type Registry } from 'prom-client'
 import type { Core } from '../engine/core.js'
 import type { Loop } from '../engine/loop.js'
 import type { Log } from '../log/log.js'
@@ -27,11 +27,16 @@ export class HostMetrics {
   constructor(registry: Registry) {
     this.#registry = registry
     const root = path.resolve(import.meta.dirname, '../../..')
-    this.version = (JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8')) as { version: string }).version
+    this.version = (
+      JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8')) as { version: string }
+    ).version
     this.build = this.version
     collectDefaultMetrics({ register: registry, prefix: 'haidang_' })
     for (const [name, [help, label]] of Object.entries(COUNTERS))
-      this.#counters.set(name, new Counter({ name: `haidang_${name}`, help, labelNames: [label], registers: [registry] }))
+      this.#counters.set(
+        name,
+        new Counter({ name: `haidang_${name}`, help, labelNames: [label], registers: [registry] }),
+      )
   }
 
   count(name: string, label: string, amount: number): void {
@@ -40,7 +45,14 @@ export class HostMetrics {
   }
 
   /** Gauges read at each scrape. */
-  observe(parts: { core: Core; log: Log; loop: Loop; wall: Wall; transports: () => readonly Transport[]; store: () => Store | null }): void {
+  observe(parts: {
+    core: Core
+    log: Log
+    loop: Loop
+    wall: Wall
+    transports: () => readonly Transport[]
+    store: () => Store | null
+  }): void {
     const { core, log, loop } = parts
     const registers = [this.#registry]
     const gauge = (name: string, help: string, read: () => number): void => {
@@ -54,7 +66,11 @@ export class HostMetrics {
       })
     }
     for (const name of Object.keys(core.counters) as (keyof typeof core.counters)[])
-      gauge(`core_${name}_total`, `Samples or judgements: ${name.replaceAll('_', ' ')}`, () => core.counters[name])
+      gauge(
+        `core_${name}_total`,
+        `Samples or judgements: ${name.replaceAll('_', ' ')}`,
+        () => core.counters[name],
+      )
     gauge('core_seq', 'Last record', () => core.seq)
     gauge('core_series', 'Series known', () => core.index.size)
     gauge('core_rules', 'Rules in force', () => core.rules.rules.length)
@@ -68,9 +84,17 @@ export class HostMetrics {
     gauge('log_held_records', 'Judged records that wait for room in the log', () => loop.held)
     gauge('log_synced_seq', 'Last record known synced', () => log.syncedSeq)
     gauge('store_up', 'The store answers', () => (parts.store()?.status.state === 'up' ? 1 : 0))
-    gauge('store_shipped_seq', 'Last record in the store', () => parts.store()?.status.shipper?.shipped_seq ?? 0)
+    gauge(
+      'store_shipped_seq',
+      'Last record in the store',
+      () => parts.store()?.status.shipper?.shipped_seq ?? 0,
+    )
     gauge('store_rows_total', 'Rows shipped', () => parts.store()?.status.shipper?.rows_total ?? 0)
-    gauge('store_set_aside_total', 'Shipments set aside', () => parts.store()?.status.shipper?.set_aside_total ?? 0)
+    gauge(
+      'store_set_aside_total',
+      'Shipments set aside',
+      () => parts.store()?.status.shipper?.set_aside_total ?? 0,
+    )
     gauge('store_restarts_total', 'Starts of the embedded store', () => parts.store()?.status.restarts ?? 0)
     const transports = parts.transports
     const perSource = (name: string, help: string, read: (transport: Transport) => number): void => {
@@ -85,7 +109,9 @@ export class HostMetrics {
       })
     }
     perSource('up', 'The source is connected', ({ status }) => (status.state === 'up' ? 1 : 0))
-    perSource('caught_up', 'Nothing is left of what the broker had kept', ({ status }) => (status.caught_up ? 1 : 0))
+    perSource('caught_up', 'Nothing is left of what the broker had kept', ({ status }) =>
+      status.caught_up ? 1 : 0,
+    )
     perSource('unacknowledged', 'Messages judged and not yet acknowledged', ({ status }) => status.in_flight)
     perSource('messages_total', 'Messages received', ({ status }) => status.messages_total)
     perSource('acknowledged_total', 'Messages acknowledged', ({ status }) => status.acknowledged_total)

@@ -7,7 +7,11 @@ import { HaidangError } from '../model/errors.js'
 import type { MessageRecord } from '../model/record.js'
 
 /** One record a row run of equal `seq` (a message), or a row where there is no `seq`. Columns as in DESIGN.md 4. */
-export async function* arrowRecords(stream: Readable, core: Core, event: boolean): AsyncIterable<MessageRecord> {
+export async function* arrowRecords(
+  stream: Readable,
+  core: Core,
+  event: boolean,
+): AsyncIterable<MessageRecord> {
   const { index } = core
   const feed = index.sources.id('replay')
   const batch = new SampleBatch(64)
@@ -17,7 +21,8 @@ export async function* arrowRecords(stream: Readable, core: Core, event: boolean
     const column = (name: string) => rows.getChild(name)
     const [time, device, metric, value] = ['time', 'device', 'metric', 'value'].map((name) => {
       const found = column(name)
-      if (found === null) throw new HaidangError('HD_DECODE_SHAPE', `the Arrow stream has no column '${name}'`)
+      if (found === null)
+        throw new HaidangError('HD_DECODE_SHAPE', `the Arrow stream has no column '${name}'`)
       return found
     })
     const text = (name: string, row: number): string => String(column(name)?.get(row) ?? '')
@@ -27,7 +32,10 @@ export async function* arrowRecords(stream: Readable, core: Core, event: boolean
       while (id != null && end < rows.numRows && column('seq')!.get(end) === id) end++
       batch.clear()
       for (let i = row; i < end; i++) {
-        const series = index.series(index.devices.id(String(device!.get(i))), index.metrics.id(String(metric!.get(i))))
+        const series = index.series(
+          index.devices.id(String(device!.get(i))),
+          index.metrics.id(String(metric!.get(i))),
+        )
         const [lat, lon] = [column('lat')?.get(i), column('lon')?.get(i)]
         batch.append(
           series,

@@ -24,21 +24,38 @@ export const replay: Command = {
   summary: 'judge a file of samples and print every transition',
   usage: 'haidang replay --rules DIR [--clock event] [--until TIME] FILE|-',
   async run(args, io) {
-    const parsed = parseArguments(args, { rules: { type: 'string', multiple: true }, clock: { type: 'string' }, until: { type: 'string' } })
+    const parsed = parseArguments(args, {
+      rules: { type: 'string', multiple: true },
+      clock: { type: 'string' },
+      until: { type: 'string' },
+    })
     if (typeof parsed === 'string') return wrongUsage(replay, parsed, io)
     const { values, positionals } = parsed
-    const rules = (values['rules'] as string[] | undefined) ?? (io.env['HAIDANG_RULES'] === undefined ? undefined : [io.env['HAIDANG_RULES']])
+    const rules =
+      (values['rules'] as string[] | undefined) ??
+      (io.env['HAIDANG_RULES'] === undefined ? undefined : [io.env['HAIDANG_RULES']])
     if (rules === undefined) return wrongUsage(replay, '--rules DIR is missing', io)
     if (positionals.length !== 1) return wrongUsage(replay, 'one FILE is needed, or - for standard input', io)
     const clock = values['clock'] ?? 'arrival'
-    if (clock !== 'event' && clock !== 'arrival') return wrongUsage(replay, `--clock is 'event' or 'arrival', not '${String(clock)}'`, io)
+    if (clock !== 'event' && clock !== 'arrival')
+      return wrongUsage(replay, `--clock is 'event' or 'arrival', not '${String(clock)}'`, io)
     const until = values['until'] === undefined ? undefined : timeArgument(String(values['until']))
-    if (until !== undefined && Number.isNaN(until)) return wrongUsage(replay, `--until takes ms or ISO 8601 with a zone, not '${String(values['until'])}'`, io)
+    if (until !== undefined && Number.isNaN(until))
+      return wrongUsage(
+        replay,
+        `--until takes ms or ISO 8601 with a zone, not '${String(values['until'])}'`,
+        io,
+      )
 
     const core = new Core({ timezone: io.env['HAIDANG_TIMEZONE'] ?? 'Asia/Ho_Chi_Minh' })
     const out: Transition[] = []
     try {
-      const texts = await readTexts({ rules, devices: io.env['HAIDANG_DEVICES'], zones: io.env['HAIDANG_ZONES'], metrics: io.env['HAIDANG_METRICS'] })
+      const texts = await readTexts({
+        rules,
+        devices: io.env['HAIDANG_DEVICES'],
+        zones: io.env['HAIDANG_ZONES'],
+        metrics: io.env['HAIDANG_METRICS'],
+      })
       for (const record of textRecords(texts, Number.NEGATIVE_INFINITY)) core.apply(record, out)
     } catch (error) {
       if (!(error instanceof HaidangError)) throw error
@@ -52,7 +69,12 @@ export const replay: Command = {
   },
 }
 
-async function play(core: Core, file: string, options: { event: boolean; until: number | undefined }, io: Io): Promise<number> {
+async function play(
+  core: Core,
+  file: string,
+  options: { event: boolean; until: number | undefined },
+  io: Io,
+): Promise<number> {
   const samples = new SampleLines(core, options.event)
   const out: Transition[] = []
   const print = async (): Promise<void> => {
@@ -83,7 +105,8 @@ async function play(core: Core, file: string, options: { event: boolean; until: 
   if (received > Number.NEGATIVE_INFINITY) core.apply({ kind: 'tick', seq: core.seq, received }, out)
   await print()
   for (const { line, reason } of samples.refused.slice(0, 20)) io.stderr.write(`${file}:${line}: ${reason}\n`)
-  if (samples.refusedCount > 0) io.stderr.write(`haidang replay: ${samples.refusedCount} lines or values could not be used\n`)
+  if (samples.refusedCount > 0)
+    io.stderr.write(`haidang replay: ${samples.refusedCount} lines or values could not be used\n`)
   return EXIT_FINE
 }
 

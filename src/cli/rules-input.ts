@@ -1,9 +1,9 @@
 /** The rules that `check`, `test` and `rules diff` look at, with the registry, zones and metrics they refer to. */
 import path from 'node:path'
 import type { RuleEnvironment } from '../../rules/language/load.js'
+import { hasError, textFaults } from '../config/check-texts.js'
 import { readSettings } from '../config/settings.js'
-import { metricsFaults, registryFaults, zonesFaults } from '../config/text-faults.js'
-import { readTexts, type TextFile } from '../config/texts.js'
+import { readTexts, type TextFile, type Texts } from '../config/texts.js'
 import { type Fault, HaidangError } from '../model/errors.js'
 import { metricRegistry } from '../model/metrics.js'
 import { deviceRegistry, EMPTY_REGISTRY } from '../model/registry.js'
@@ -31,17 +31,17 @@ export async function readRulesInput(
 ): Promise<RulesInput> {
   const { settings, faults: configured } = await readSettings(io.env, io.cwd)
   const { texts: named } = settings
-  const texts = await readTexts({
-    ...named,
-    rules: paths.length > 0 ? paths.map((one) => path.resolve(io.cwd, one)) : named.rules,
-  })
-  const beside = (file: string | undefined, name: string): string =>
-    file ?? (named.devices === undefined ? name : path.join(path.dirname(named.devices), name))
-  const [product, city = ''] = JSON.parse(texts.metrics) as string[]
-  const metrics = metricsFaults({ file: beside(named.metrics, 'metrics.yaml'), text: city })
-  const registry = registryFaults({ file: named.devices ?? 'devices', text: texts.registry })
-  const areas = zonesFaults({ file: beside(named.zones, 'zones.geojson'), text: texts.zones })
-  const usable = metrics.length === 0 && areas.length === 0
+  const rules = paths.length > 0 ? paths.map((one) => path.resolve(io.cwd, one)) : named.rules
+  let texts: Texts
+  try {
+    texts = await readTexts({ ...named, rules })
+  } catch (error) {
+    // What the settings name and is not there has been told at its place, and the rest of them with it.
+    if (!(error instanceof HaidangError) || !configured.some(({ code }) => code === error.code)) throw error
+    return { files: [], environment: null, faults: configured, metricsText: '[]', zonesText: '' }
+  }
+  const { metrics, registry, zones: areas } = textFaults(named, texts)
+  const usable = !hasError(metrics) && !hasError(areas)
   return {
     files: (JSON.parse(texts.rules) as TextFile[]).map(({ file, text }) => ({
       file: asGiven(file, paths, io.cwd),
@@ -52,10 +52,10 @@ export async function readRulesInput(
     faults: [...(paths.length > 0 ? [] : configured), ...metrics, ...registry, ...areas],
     environment: usable
       ? {
-          metrics: metricRegistry(city === '' ? [product!] : [product!, city]),
-          registry: registry.length > 0 ? EMPTY_REGISTRY : deviceRegistry(texts.registry),
+          metrics: metricRegistry(JSON.parse(texts.metrics) as string[]),
+          registry: hasError(registry) ? EMPTY_REGISTRY : deviceRegistry(texts.registry),
           zones: zones(texts.zones),
-          timezone: io.env['HAIDANG_TIMEZONE'] ?? settings.timezone,
+          timezone: settings.timezone,
         }
       : null,
   }

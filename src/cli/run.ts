@@ -2,7 +2,7 @@ import { readSettings } from '../config/settings.js'
 import { formatFault, HaidangError } from '../model/errors.js'
 import { parseArguments } from './arguments.js'
 import { type Command, EXIT_FAULTS, EXIT_FINE, type Io, wrongUsage } from './command.js'
-import { type RunningEngine, RulesRefused, startEngine } from './start-engine.js'
+import { RulesRefused, type RunningEngine, startEngine } from './start-engine.js'
 
 export const run: Command = {
   name: 'run',
@@ -14,7 +14,10 @@ export const run: Command = {
     const { settings, faults } = await readSettings(io.env, io.cwd)
     for (const fault of faults) io.stderr.write(`${formatFault(fault)}\n`)
     if (faults.some((fault) => fault.severity === 'error')) return EXIT_FAULTS
-    const engine = await start(() => startEngine({ settings, open: false, say: (line) => io.stderr.write(`${line}\n`) }), io)
+    const engine = await start(
+      () => startEngine({ settings, open: false, say: (line) => io.stderr.write(`${line}\n`) }),
+      io,
+    )
     if (engine === null) return EXIT_FAULTS
     if (engine.newToken !== null) io.stdout.write(`token ${engine.newToken}    (admin; shown once)\n`)
     announce(engine, io)
@@ -29,7 +32,8 @@ export async function start(open: () => Promise<RunningEngine>, io: Io): Promise
   try {
     return await open()
   } catch (error) {
-    if (error instanceof RulesRefused) for (const fault of error.faults) io.stderr.write(`${formatFault(fault)}\n`)
+    if (error instanceof RulesRefused)
+      for (const fault of error.faults) io.stderr.write(`${formatFault(fault)}\n`)
     if (!(error instanceof HaidangError)) throw error
     io.stderr.write(`haidang: ${error.message} [${error.code}]\n`)
     return null

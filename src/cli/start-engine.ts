@@ -17,8 +17,8 @@ import type { BrokerConnection, Settings, SourceSettings } from '../config/setti
 import { readTexts } from '../config/texts.js'
 import { textRecords } from '../engine/configure.js'
 import { Core, type CoreOptions } from '../engine/core.js'
-import { Fold } from '../engine/fold.js'
 import type { DeliveryMode } from '../engine/deliveries.js'
+import { Fold } from '../engine/fold.js'
 import { type FeedSetup, Loop } from '../engine/loop.js'
 import { Checkpointer } from '../log/checkpointer.js'
 import { Checkpoints } from '../log/checkpoints.js'
@@ -100,7 +100,11 @@ export async function startEngine(options: StartOptions): Promise<RunningEngine>
   }
 }
 
-async function assemble(options: StartOptions, settings: Settings, closing: (() => Promise<unknown>)[]): Promise<RunningEngine> {
+async function assemble(
+  options: StartOptions,
+  settings: Settings,
+  closing: (() => Promise<unknown>)[],
+): Promise<RunningEngine> {
   const { say } = options
   const clock = systemClock
   const registry = new Registry()
@@ -122,7 +126,10 @@ async function assemble(options: StartOptions, settings: Settings, closing: (() 
   }
 
   // Recovery: checkpoint, then the log.
-  const directories = { log: path.join(settings.data, 'log'), checkpoints: path.join(settings.data, 'checkpoints') }
+  const directories = {
+    log: path.join(settings.data, 'log'),
+    checkpoints: path.join(settings.data, 'checkpoints'),
+  }
   const checkpoints = await Checkpoints.open(realDisk, directories.checkpoints)
   let fold = new Fold(coreOptions)
   let wake = (): void => {}
@@ -144,7 +151,9 @@ async function assemble(options: StartOptions, settings: Settings, closing: (() 
   // Numbers that were given to records which a crash took back are given again.
   core.seq = Math.max(core.seq, log.recovery.lastSeq)
   if (fold.recovery.records > 0)
-    say(`recovered ${fold.recovery.records} records in ${Math.round(performance.now() - started)} ms${fold.recovery.differing > 0 ? `; ${fold.recovery.differing} would be decided otherwise today` : ''}`)
+    say(
+      `recovered ${fold.recovery.records} records in ${Math.round(performance.now() - started)} ms${fold.recovery.differing > 0 ? `; ${fold.recovery.differing} would be decided otherwise today` : ''}`,
+    )
 
   function openLogFor(one: Fold): Promise<Log> {
     return openLog({
@@ -182,7 +191,9 @@ async function assemble(options: StartOptions, settings: Settings, closing: (() 
     },
     fold.recovery.received,
   )
-  for (const record of textRecords(texts, 0)) if (core.texts[record.kind as keyof typeof core.texts]?.hash !== record.hash) loop.text(record.kind, record.hash, record.text, null)
+  for (const record of textRecords(texts, 0))
+    if (core.texts[record.kind as keyof typeof core.texts]?.hash !== record.hash)
+      loop.text(record.kind, record.hash, record.text, null)
 
   const tokens = await Tokens.open(path.join(settings.data, 'tokens.json'), clock)
   const newToken = options.open ? null : await firstToken(tokens, settings.token)
@@ -191,7 +202,9 @@ async function assemble(options: StartOptions, settings: Settings, closing: (() 
   let olderCheckpoint = checkpoints.olderSeq
   const trim = (): void => {
     const { share } = log.status()
-    log.trim(trimPoint({ shippedSeq, olderCheckpointSeq: olderCheckpoint, sinkSeqs: [], share })).catch((error: unknown) => say(`log trim: ${(error as Error).message}`))
+    log
+      .trim(trimPoint({ shippedSeq, olderCheckpointSeq: olderCheckpoint, sinkSeqs: [], share }))
+      .catch((error: unknown) => say(`log trim: ${(error as Error).message}`))
   }
 
   // The store in its own time: the engine judges and logs while it starts.
@@ -240,7 +253,14 @@ async function assemble(options: StartOptions, settings: Settings, closing: (() 
   closing.push(async () => clearInterval(ticking))
 
   const city = new EngineCity({ core, wall, plans: () => plans, clock: () => loop.now(), store: () => store })
-  host.observe({ core, log, loop, wall, transports: () => plans.map((plan) => plan.transport), store: () => store })
+  host.observe({
+    core,
+    log,
+    loop,
+    wall,
+    transports: () => plans.map((plan) => plan.transport),
+    store: () => store,
+  })
   const server = await createServer({
     host: settings.http.host,
     port: settings.http.port,
@@ -248,7 +268,8 @@ async function assemble(options: StartOptions, settings: Settings, closing: (() 
     access: options.open ? { kind: 'open' } : { kind: 'tokens', tokens },
     commands: {
       submit: (name, who, target, body) => {
-        if (core.findAlert(target) === undefined && target !== '') throw new HaidangError('HD_SERVE_NOT_FOUND', `there is no alert '${target}'`)
+        if (core.findAlert(target) === undefined && target !== '')
+          throw new HaidangError('HD_SERVE_NOT_FOUND', `there is no alert '${target}'`)
         return new Promise((resolve) => {
           const seq = loop.command(name, who, target, body, () => resolve({ seq }))
         })
@@ -274,7 +295,8 @@ async function assemble(options: StartOptions, settings: Settings, closing: (() 
   try {
     store = await within(storeOpened, STORE_WAIT_MS)
   } catch (error) {
-    if (error instanceof HaidangError && (error.code === 'HD_SERVE_PORT' || error.code === 'HD_STORE_SCHEMA')) throw error
+    if (error instanceof HaidangError && (error.code === 'HD_SERVE_PORT' || error.code === 'HD_STORE_SCHEMA'))
+      throw error
     say(`store: ${(error as Error).message}; judging and logging go on without it`)
     storeOpened.then(
       (late) => {
@@ -284,8 +306,29 @@ async function assemble(options: StartOptions, settings: Settings, closing: (() 
     )
   }
 
-  const addresses: Addresses = { http: server.url, mqtt: mqttAddress(plans, settings), sql: store?.sql_url ?? null }
-  return { addresses, newToken, close: () => shutDown({ plans, loop, log, checkpointer, store, server, wall, ticking, lock, say, wait: storeOpened }) }
+  const addresses: Addresses = {
+    http: server.url,
+    mqtt: mqttAddress(plans, settings),
+    sql: store?.sql_url ?? null,
+  }
+  return {
+    addresses,
+    newToken,
+    close: () =>
+      shutDown({
+        plans,
+        loop,
+        log,
+        checkpointer,
+        store,
+        server,
+        wall,
+        ticking,
+        lock,
+        say,
+        wait: storeOpened,
+      }),
+  }
 }
 
 async function shutDown(parts: {
@@ -342,17 +385,37 @@ function feedPlans(settings: Settings, clock: Clock, say: (line: string) => void
     if (found === undefined) throw new HaidangError('HD_CONFIG_VALUE', `there is no decoder '${id}'`)
     return found
   }
-  const builtIn = (name: string): FeedSetup => ({ name, decoder: decoder('native'), profile: { source: BUILT_IN, stream: 'sensor' }, clock: settings.clock })
+  const builtIn = (name: string): FeedSetup => ({
+    name,
+    decoder: decoder('native'),
+    profile: { source: BUILT_IN, stream: 'sensor' },
+    clock: settings.clock,
+  })
   if (settings.broker !== null) {
     const transport = new EmbeddedBroker({ name: 'broker', ...settings.broker, clock })
-    plans.push({ setup: builtIn('broker'), delivery: 'flag', late: settings.late, transport, kind: 'mqtt', address: `mqtt://${settings.broker.host}:${settings.broker.port}` })
+    plans.push({
+      setup: builtIn('broker'),
+      delivery: 'flag',
+      late: settings.late,
+      transport,
+      kind: 'mqtt',
+      address: `mqtt://${settings.broker.host}:${settings.broker.port}`,
+    })
   }
-  if (settings.mqtt !== null) plans.push(mqttPlan(builtIn('mqtt'), settings.mqtt, NATIVE_TOPICS, 1, settings.late))
-  if (settings.nats !== null) plans.push(natsPlan(builtIn('nats'), settings.nats, NATIVE_SUBJECTS, settings.jetstream, settings.late))
+  if (settings.mqtt !== null)
+    plans.push(mqttPlan(builtIn('mqtt'), settings.mqtt, NATIVE_TOPICS, 1, settings.late))
+  if (settings.nats !== null)
+    plans.push(natsPlan(builtIn('nats'), settings.nats, NATIVE_SUBJECTS, settings.jetstream, settings.late))
   for (const source of settings.sources) {
-    const setup: FeedSetup = { name: source.name, decoder: decoder(source.decoder), profile: source.profile, clock: source.clock }
+    const setup: FeedSetup = {
+      name: source.name,
+      decoder: decoder(source.decoder),
+      profile: source.profile,
+      clock: source.clock,
+    }
     const plan = sourcePlan(source, setup)
-    if (plan === null) say(`source '${source.name}': transport '${source.transport}' is not built yet; it is not read`)
+    if (plan === null)
+      say(`source '${source.name}': transport '${source.transport}' is not built yet; it is not read`)
     else plans.push(plan)
   }
   return plans
@@ -362,18 +425,36 @@ function feedPlans(settings: Settings, clock: Clock, say: (line: string) => void
       const connection = source.connection ?? settings.mqtt
       if (connection !== null) return mqttPlan(setup, connection, source.topics, source.qos, source.late)
       if (settings.broker === null) return null
-      return mqttPlan(setup, { url: `mqtt://${settings.broker.host}:${settings.broker.port}` }, source.topics, source.qos, source.late)
+      return mqttPlan(
+        setup,
+        { url: `mqtt://${settings.broker.host}:${settings.broker.port}` },
+        source.topics,
+        source.qos,
+        source.late,
+      )
     }
     if (source.transport === 'nats' || source.transport === 'jetstream') {
       const connection = source.connection ?? settings.nats
       if (connection === null) return null
-      const jetstream = source.transport === 'jetstream' ? { durable: source.durable ?? `haidang-${source.name}`, ...(source.stream === undefined ? {} : { stream: source.stream }) } : null
+      const jetstream =
+        source.transport === 'jetstream'
+          ? {
+              durable: source.durable ?? `haidang-${source.name}`,
+              ...(source.stream === undefined ? {} : { stream: source.stream }),
+            }
+          : null
       return natsPlan(setup, connection, source.topics, jetstream, source.late)
     }
     return null
   }
 
-  function mqttPlan(setup: FeedSetup, connection: BrokerConnection, topics: readonly string[], qos: 0 | 1, late: number): FeedPlan {
+  function mqttPlan(
+    setup: FeedSetup,
+    connection: BrokerConnection,
+    topics: readonly string[],
+    qos: 0 | 1,
+    late: number,
+  ): FeedPlan {
     const { url, username, password, tls } = connection
     const transport = new MqttTransport({
       name: setup.name,
@@ -405,20 +486,30 @@ function feedPlans(settings: Settings, clock: Clock, say: (line: string) => void
       clock,
       random,
     })
-    return { setup, delivery: jetstream === null ? 'none' : 'sequence', late, transport, kind: jetstream === null ? 'nats' : 'jetstream', address: connection.url }
+    return {
+      setup,
+      delivery: jetstream === null ? 'none' : 'sequence',
+      late,
+      transport,
+      kind: jetstream === null ? 'nats' : 'jetstream',
+      address: connection.url,
+    }
   }
 }
 
 function mqttAddress(plans: readonly FeedPlan[], settings: Settings): string | null {
   const broker = plans.find((plan) => plan.transport instanceof EmbeddedBroker)
-  return broker !== undefined ? (broker.transport as EmbeddedBroker).address.url : (settings.mqtt?.url ?? null)
+  return broker !== undefined
+    ? (broker.transport as EmbeddedBroker).address.url
+    : (settings.mqtt?.url ?? null)
 }
 
 function notReady(plans: readonly FeedPlan[], log: Log, store: Store | null): string[] {
   const reasons: string[] = []
   for (const { transport, setup } of plans) {
     const { state, last_error } = transport.status
-    if (state !== 'up') reasons.push(`source '${setup.name}' is ${state}${last_error === '' ? '' : `: ${last_error}`}`)
+    if (state !== 'up')
+      reasons.push(`source '${setup.name}' is ${state}${last_error === '' ? '' : `: ${last_error}`}`)
   }
   const { state, reason, share } = log.status()
   if (state !== 'ok') reasons.push(`log ${state}: ${reason}`)
@@ -433,11 +524,13 @@ async function within<T>(work: Promise<T>, ms: number): Promise<T> {
     return await Promise.race([
       work,
       new Promise<never>((_, reject) => {
-        timer = setTimeout(() => reject(new HaidangError('HD_STORE_CONNECT', `not done within ${ms} ms`, { retryable: true })), ms)
+        timer = setTimeout(
+          () => reject(new HaidangError('HD_STORE_CONNECT', `not done within ${ms} ms`, { retryable: true })),
+          ms,
+        )
       }),
     ])
   } finally {
     clearTimeout(timer)
   }
 }
-

@@ -1,12 +1,12 @@
 /** A change of an alert as the Transition that people, sinks and ClickHouse see. Pure. */
 import { createHash } from 'node:crypto'
 import type { Title } from '../../rules/language/ast.js'
-import { renderTitle } from '../../rules/language/title.js'
+import { renderShort, renderTitle } from '../../rules/language/title.js'
 import type { AlertCell, Change } from '../alerts/lifecycle.js'
 import { LEVELS, type Level, type LevelIndex, type Transition } from '../model/alert.js'
 import type { MetricRegistry } from '../model/metrics.js'
 import type { Judgement } from './judgement.js'
-import type { RuntimeRule } from './ruleset.js'
+import type { RuntimeRule } from './runtime-rule.js'
 
 /** `a_` + 12 hex digits of hash(rule, key, n): the same whatever order redelivery brings. */
 export function alertId(rule: string, keyText: string, n: number): string {
@@ -43,7 +43,11 @@ export function transitionOf(a: Announced, j: Judgement, metrics: MetricRegistry
     if (!Number.isFinite(value)) continue
     values[metric] = value
     const known = metrics.get(metric)
-    if (known !== undefined && ((known.danger !== 'down' && value > known.max) || (known.danger !== 'up' && value < known.min))) dangerous = true
+    if (
+      known !== undefined &&
+      ((known.danger !== 'down' && value > known.max) || (known.danger !== 'up' && value < known.min))
+    )
+      dangerous = true
   }
   const eta = rule.eta === null ? Number.NaN : rule.eta()
   const entry = j.entry
@@ -65,7 +69,7 @@ export function transitionOf(a: Announced, j: Judgement, metrics: MetricRegistry
     raised: a.received,
     opened: cell.opened,
     title: rendered(definition.title, rule, metrics),
-    short: rendered(definition.short, rule, metrics),
+    short: rendered(definition.short, rule, metrics, renderShort),
     device: j.index.devices.text(j.device),
     site,
     ward: key['ward'] ?? entry?.ward ?? '',
@@ -82,8 +86,14 @@ export function transitionOf(a: Announced, j: Judgement, metrics: MetricRegistry
   }
 }
 
-function rendered(title: Title, rule: RuntimeRule, metrics: MetricRegistry): { en: string; vi: string } {
-  const evaluate = (expression: Parameters<Parameters<typeof renderTitle>[1]>[0]): number | string | undefined =>
-    rule.expressions.get(expression)?.()
-  return { en: renderTitle(title.en, evaluate, metrics, 'en'), vi: renderTitle(title.vi, evaluate, metrics, 'vi') }
+function rendered(
+  title: Title,
+  rule: RuntimeRule,
+  metrics: MetricRegistry,
+  render = renderTitle,
+): { en: string; vi: string } {
+  const evaluate = (
+    expression: Parameters<Parameters<typeof renderTitle>[1]>[0],
+  ): number | string | undefined => rule.expressions.get(expression)?.()
+  return { en: render(title.en, evaluate, metrics, 'en'), vi: render(title.vi, evaluate, metrics, 'vi') }
 }

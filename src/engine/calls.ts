@@ -3,35 +3,41 @@
  * newest values, functions of other rules' levels.
  */
 import type { Call, Name } from '../../rules/language/ast.js'
-import { type Binder, compile, compileText, type Evaluate, type EvaluateText } from '../../rules/language/compile.js'
+import {
+  type Binder,
+  compile,
+  compileText,
+  type Evaluate,
+  type EvaluateText,
+} from '../../rules/language/compile.js'
 import { PLACE_OPERATORS, SIGNATURES } from '../../rules/operators/index.js'
 import type { AlertCell } from '../alerts/lifecycle.js'
 import type { MetricRegistry } from '../model/metrics.js'
-import { deviceAttribute, type Site } from '../model/registry.js'
-import type { SeriesIndex } from '../model/series.js'
-import type { ZoneClock } from '../model/time.js'
+import { deviceAttribute } from '../model/registry.js'
 import type { Zone } from '../model/zones.js'
 import type { Judgement } from './judgement.js'
-import { bindMessageNumber, bindText, callMetrics, type RuntimeRule } from './ruleset.js'
+import { bindMessageNumber, bindText, type NameContext } from './names.js'
+import type { RuntimeRule } from './runtime-rule.js'
 import type { Scope, ZoneOf } from './scope.js'
 
 /** What calls and names may ask of the core. */
-export interface CallContext {
-  readonly j: Judgement
-  readonly index: SeriesIndex
+export interface CallContext extends NameContext {
   readonly metrics: MetricRegistry
-  readonly clock: ZoneClock
   readonly zoneOf: ZoneOf
   /** Start of a calendar day of the city, ms UTC. */
   midnight(date: string): number
-  site(id: string | undefined): Site | undefined
   /** Newest judged value of a series, NaN; and its event time, -Infinity. */
   newest(device: number, metric: number): number
   newestTime(device: number, metric: number): number
   /** Registered interval of a device, NaN where unknown. */
   expectedInterval(device: number): number
   /** Device ids of the k nearest registered devices within `radius` metres for which `accept` holds, nearest first. */
-  neighbours(device: number, k: number, radius: number, accept: (device: number) => boolean): readonly number[]
+  neighbours(
+    device: number,
+    k: number,
+    radius: number,
+    accept: (device: number) => boolean,
+  ): readonly number[]
   /** Great-circle metres. */
   distance(latA: number, lonA: number, latB: number, lonB: number): number
   /** Place functions inside `where`: without history. */
@@ -63,7 +69,9 @@ export function bindCall(
     case 'registry':
       return bindRegistryCall(call, scope, judged, binder, context)
     case 'alert':
-      return call.name === 'alert' ? bindAlert(call, scope, context, byId) : bindNearAlert(call, context, byId)
+      return call.name === 'alert'
+        ? bindAlert(call, scope, context, byId)
+        : bindNearAlert(call, context, byId)
     case 'place': {
       const dynamic = call.dynamic['route']
       const route = dynamic === undefined ? null : compileText(dynamic, binder)
@@ -72,7 +80,11 @@ export function bindCall(
       return () => (perDevice ? j.deviceState : j.state).places[slot]!.read(j.time, context.zone(route?.()))
     }
   }
-  const scopeCall = scope.callSlot(call, callMetrics(call).map((metric) => index.metrics.id(metric)), trigger)
+  const scopeCall = scope.callSlot(
+    call,
+    callMetrics(call).map((metric) => index.metrics.id(metric)),
+    trigger,
+  )
   const { slot } = scopeCall
   if (signature.family === 'condition') judgedValue(compile(call.condition!, binder))
   else if (call.name === 'distinct') {
@@ -84,17 +96,26 @@ export function bindCall(
   }
   const dynamic = Object.values(call.dynamic)[0]
   const x: Evaluate = dynamic === undefined ? () => Number.NaN : compile(dynamic, binder)
-  if (scopeCall.perDevice) return () => (j.windowless ? Number.NaN : j.deviceState.operators[slot]!.read(j.time, field, x()))
+  if (scopeCall.perDevice)
+    return () => (j.windowless ? Number.NaN : j.deviceState.operators[slot]!.read(j.time, field, x()))
   return () => (j.windowless ? Number.NaN : j.state.operators[slot]!.read(j.time, field, x()))
 
   function judgedValue(value: Evaluate): void {
-    if (!judged.some((one) => one.slot === slot)) judged.push({ slot, input: scopeCall.inputs[0]!.slot, value })
+    if (!judged.some((one) => one.slot === slot))
+      judged.push({ slot, input: scopeCall.inputs[0]!.slot, value })
   }
+}
+
+/** Metrics that a call's operator takes samples of. */
+export function callMetrics(call: Call): readonly string[] {
+  const more = (SIGNATURES.get(call.name) as { metrics?: readonly string[] } | undefined)?.metrics
+  return more ?? (call.metric === '' ? [] : [call.metric])
 }
 
 function distinctText(label: string, context: CallContext): () => string | undefined {
   const { j } = context
-  if (label === 'label' || label === 'device') return bindText({ of: 'message', field: label, path: '' }, context)
+  if (label === 'label' || label === 'device')
+    return bindText({ of: 'message', field: label, path: '' }, context)
   const path = label.replace(/^attrs\./, '')
   return () => {
     const value = j.attribute(path)
@@ -103,7 +124,13 @@ function distinctText(label: string, context: CallContext): () => string | undef
 }
 
 /** `across count_devices disagrees agree`: over the newest values of other devices. */
-function bindRegistryCall(call: Call, scope: Scope, judged: { slot: number; input: number; value: Evaluate }[], binder: Binder, context: CallContext): Evaluate {
+function bindRegistryCall(
+  call: Call,
+  scope: Scope,
+  judged: { slot: number; input: number; value: Evaluate }[],
+  binder: Binder,
+  context: CallContext,
+): Evaluate {
   const { j, index } = context
   const metric = call.metric === '' ? -1 : index.metrics.id(call.metric)
   const heard = (device: number, m: number): boolean => {
@@ -116,7 +143,8 @@ function bindRegistryCall(call: Call, scope: Scope, judged: { slot: number; inpu
       const reduce = reduction(String(call.constants['f']))
       return () => {
         const values: number[] = []
-        for (const device of areaDevices(j, scope)) if (heard(device, metric)) values.push(context.newest(device, metric))
+        for (const device of areaDevices(j, scope))
+          if (heard(device, metric)) values.push(context.newest(device, metric))
         return reduce(values.filter((v) => !Number.isNaN(v)))
       }
     }
@@ -138,7 +166,12 @@ function bindRegistryCall(call: Call, scope: Scope, judged: { slot: number; inpu
       const { k, radius, min } = call.constants as Record<string, number>
       return () => {
         const own = context.newest(j.device, metric)
-        const others = context.neighbours(j.device, k!, radius!, (device) => heard(device, metric) && !Number.isNaN(context.newest(device, metric)))
+        const others = context.neighbours(
+          j.device,
+          k!,
+          radius!,
+          (device) => heard(device, metric) && !Number.isNaN(context.newest(device, metric)),
+        )
         if (others.length < 3 || Number.isNaN(own)) return Number.NaN
         const values = others.map((device) => context.newest(device, metric))
         const middle = median(values)
@@ -202,7 +235,12 @@ function areaDevices(j: Judgement, scope: Scope): Iterable<number> {
   return scope.deviceKeyed || j.state?.devices == null ? [j.device] : j.state.devices.keys()
 }
 
-function bindAlert(call: Call, scope: Scope, context: CallContext, byId: ReadonlyMap<string, RuntimeRule>): Evaluate {
+function bindAlert(
+  call: Call,
+  scope: Scope,
+  context: CallContext,
+  byId: ReadonlyMap<string, RuntimeRule>,
+): Evaluate {
   const { j, judging } = context
   const id = String(call.constants['rule'])
   return () => {
@@ -219,7 +257,9 @@ function bindAlert(call: Call, scope: Scope, context: CallContext, byId: Readonl
 
   /** Attributes that both keys have, by themselves or through the registry, are equal. */
   function agrees(target: RuntimeRule, key: number, cell: AlertCell): boolean {
-    const theirs = target.scope.keyRecord(target.scope.deviceKeyed ? j.index.devices.text(key) : target.scope.keys.text(key))
+    const theirs = target.scope.keyRecord(
+      target.scope.deviceKeyed ? j.index.devices.text(key) : target.scope.keys.text(key),
+    )
     const mine = scope.keyRecord(scope.keyText(j))
     const theirDevice = 'device' in theirs ? j.registry.devices.get(theirs['device']!) : undefined
     const myDevice = 'device' in mine ? j.registry.devices.get(mine['device']!) : undefined
@@ -281,7 +321,9 @@ function reduction(name: string): (values: readonly number[]) => number {
     case 'max':
       return some((values) => values.reduce((a, b) => Math.max(a, b)))
     case 'range':
-      return some((values) => values.reduce((a, b) => Math.max(a, b)) - values.reduce((a, b) => Math.min(a, b)))
+      return some(
+        (values) => values.reduce((a, b) => Math.max(a, b)) - values.reduce((a, b) => Math.min(a, b)),
+      )
     case 'var':
       return some(variance)
     case 'stddev':
@@ -297,4 +339,3 @@ function reduction(name: string): (values: readonly number[]) => number {
       return () => Number.NaN
   }
 }
-

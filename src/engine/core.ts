@@ -5,16 +5,32 @@
  *   record ─► feed's clock ─► timers due ─► samples marked and applied ─► touched rules judged ─► transitions
  */
 import type { Rule } from '../../rules/language/ast.js'
-import { walk } from '../../rules/language/compile.js'
 import { loadRules } from '../../rules/language/load.js'
-import { becomeUnknown, type AlertCell, type Change, createCell, end, expireTimer, isQuiet, judge } from '../alerts/lifecycle.js'
+import { walk } from '../../rules/language/walk.js'
+import {
+  type AlertCell,
+  becomeUnknown,
+  type Change,
+  createCell,
+  end,
+  expireTimer,
+  isQuiet,
+  judge,
+} from '../alerts/lifecycle.js'
 import type { LevelIndex, Transition } from '../model/alert.js'
 import { LEVELS } from '../model/alert.js'
 import { BOUNDS, FUTURE_MS, LATE_MS } from '../model/bounds.js'
 import { type Fault, HaidangError } from '../model/errors.js'
 import { type MetricRegistry, metricRegistry } from '../model/metrics.js'
 import { QUALITY, QUALITY_UNJUDGED } from '../model/quality.js'
-import type { CommandRecord, DeadLetterRecord, EngineRecord, FeedRecord, MessageRecord, TextRecord } from '../model/record.js'
+import type {
+  CommandRecord,
+  DeadLetterRecord,
+  EngineRecord,
+  FeedRecord,
+  MessageRecord,
+  TextRecord,
+} from '../model/record.js'
 import { type DeviceRegistry, deviceRegistry, EMPTY_REGISTRY } from '../model/registry.js'
 import { SeriesIndex } from '../model/series.js'
 import { ZoneClock } from '../model/time.js'
@@ -25,7 +41,8 @@ import { Deliveries, type DeliveryMode, type SavedDeliveries } from './deliverie
 import { Duplicates } from './duplicates.js'
 import { type Captured, Judgement } from './judgement.js'
 import { Places } from './places.js'
-import { type AbsentState, overRegistry, type Plan, RuleSet, type RuntimeRule } from './ruleset.js'
+import { overRegistry, type Plan, RuleSet } from './ruleset.js'
+import type { AbsentState, RuntimeRule } from './runtime-rule.js'
 import { feed, type SavedScope, type Scope } from './scope.js'
 import { arrive, createSequenceState, expire, type SequenceState } from './sequence.js'
 import { type Timer, Timers } from './timers.js'
@@ -66,7 +83,17 @@ export class Core {
   seq = 0
   /** Newest event time judged, ms UTC; -Infinity before the first. */
   newestEvent = Number.NEGATIVE_INFINITY
-  readonly counters = { samples: 0, late: 0, duplicate: 0, future: 0, out_of_range: 0, unjudged: 0, keyless: 0, judgements: 0, series_refused: 0 }
+  readonly counters = {
+    samples: 0,
+    late: 0,
+    duplicate: 0,
+    future: 0,
+    out_of_range: 0,
+    unjudged: 0,
+    keyless: 0,
+    judgements: 0,
+    series_refused: 0,
+  }
 
   metrics: MetricRegistry = new Map()
   registry: DeviceRegistry = EMPTY_REGISTRY
@@ -149,15 +176,30 @@ export class Core {
   }
 
   /** What the wall's charts look for: metrics and limits that rules name. The same list until rules change. */
-  watched(): readonly { readonly rule: string; readonly metrics: readonly string[]; readonly limits: readonly string[] }[] {
+  watched(): readonly {
+    readonly rule: string
+    readonly metrics: readonly string[]
+    readonly limits: readonly string[]
+  }[] {
     if (this.#watched.rules !== this.rules)
       this.#watched = {
         rules: this.rules,
-        list: this.rules.rules.map(({ rule }) => ({ rule: rule.id, metrics: rule.metrics, limits: limitsOf(rule) })),
+        list: this.rules.rules.map(({ rule }) => ({
+          rule: rule.id,
+          metrics: rule.metrics,
+          limits: limitsOf(rule),
+        })),
       }
     return this.#watched.list
   }
-  #watched: { rules: RuleSet | null; list: readonly { readonly rule: string; readonly metrics: readonly string[]; readonly limits: readonly string[] }[] } = { rules: null, list: [] }
+  #watched: {
+    rules: RuleSet | null
+    list: readonly {
+      readonly rule: string
+      readonly metrics: readonly string[]
+      readonly limits: readonly string[]
+    }[]
+  } = { rules: null, list: [] }
 
   #take({ feed, identity, received }: MessageRecord | DeadLetterRecord): void {
     if (identity !== 0) this.deliveries.take(feed, this.deliveryMode(feed), identity, received)
@@ -199,7 +241,9 @@ export class Core {
       seq: this.seq,
       newestEvent: this.newestEvent,
       counters: { ...this.counters },
-      dictionaries: [index.devices, index.metrics, index.labels, index.streams, index.sources].map((d) => d.texts()),
+      dictionaries: [index.devices, index.metrics, index.labels, index.streams, index.sources].map((d) =>
+        d.texts(),
+      ),
       seriesDevice: Uint32Array.from({ length: size }, (_, s) => index.deviceOf(s)),
       seriesMetric: Uint32Array.from({ length: size }, (_, s) => index.metricOf(s)),
       newestTime: this.#newestTime.slice(0, size),
@@ -208,14 +252,29 @@ export class Core {
       deviceNewest: this.#deviceNewest.slice(0, devices),
       gaps: this.#gaps.slice(0, devices * GAPS),
       gapCount: this.#gapCount.slice(0, devices),
-      duplicates: [...this.#duplicates.entries(Math.max(Number.NEGATIVE_INFINITY, ...[...this.#feeds.values()].map((f) => f.clock)))].flat(),
+      duplicates: [
+        ...this.#duplicates.entries(
+          Math.max(Number.NEGATIVE_INFINITY, ...[...this.#feeds.values()].map((f) => f.clock)),
+        ),
+      ].flat(),
       texts: this.texts,
-      feeds: [...this.#feeds].map(([id, f]) => ({ id, clock: f.clock, up: f.up, caughtUp: f.caughtUp, timers: [...f.timers.all()] })),
+      feeds: [...this.#feeds].map(([id, f]) => ({
+        id,
+        clock: f.clock,
+        up: f.up,
+        caughtUp: f.caughtUp,
+        timers: [...f.timers.all()],
+      })),
       scopes: new Map([...this.rules.scopes].map(([signature, scope]) => [signature, scope.save()])),
       rules: new Map(
         this.rules.rules.map((rule) => [
           rule.rule.id,
-          { cells: rule.cells, open: rule.open, absents: rule.absents, sequences: rule.sequence?.states ?? new Map() },
+          {
+            cells: rule.cells,
+            open: rule.open,
+            absents: rule.absents,
+            sequences: rule.sequence?.states ?? new Map(),
+          },
         ]),
       ),
       places: this.#places.save(),
@@ -229,11 +288,21 @@ export class Core {
    */
   load(state: CoreState): void {
     if (state.format !== CHECKPOINT_FORMAT)
-      throw new HaidangError('HD_LOG_VERSION', `checkpoint format ${String(state.format)}; this program reads ${CHECKPOINT_FORMAT}`)
+      throw new HaidangError(
+        'HD_LOG_VERSION',
+        `checkpoint format ${String(state.format)}; this program reads ${CHECKPOINT_FORMAT}`,
+      )
     const { index } = this
-    for (const [i, dictionary] of [index.devices, index.metrics, index.labels, index.streams, index.sources].entries())
+    for (const [i, dictionary] of [
+      index.devices,
+      index.metrics,
+      index.labels,
+      index.streams,
+      index.sources,
+    ].entries())
       for (const text of state.dictionaries[i]!) dictionary.id(text)
-    for (let s = 0; s < state.seriesDevice.length; s++) index.series(state.seriesDevice[s]!, state.seriesMetric[s]!)
+    for (let s = 0; s < state.seriesDevice.length; s++)
+      index.series(state.seriesDevice[s]!, state.seriesMetric[s]!)
     this.#growSeries()
     this.#newestTime.set(state.newestTime)
     this.#newestValue.set(state.newestValue)
@@ -248,7 +317,14 @@ export class Core {
       if (text !== undefined) this.#applyText(text)
     }
     for (let i = 0; i + 5 < state.duplicates.length; i += 6) {
-      const [series, time, value, label, attrs, received] = state.duplicates.slice(i, i + 6) as [number, number, number, number, number, number]
+      const [series, time, value, label, attrs, received] = state.duplicates.slice(i, i + 6) as [
+        number,
+        number,
+        number,
+        number,
+        number,
+        number,
+      ]
       this.#duplicates.restore(series, time, value, label, attrs, received)
     }
     for (const [signature, saved] of state.scopes) this.rules.scopes.get(signature)?.load(saved)
@@ -297,7 +373,12 @@ export class Core {
     const rules = this.texts.rules
     if (rules === undefined) return
     const files = JSON.parse(rules.text) as { file: string; text: string }[]
-    const loaded = loadRules(files, { metrics: this.metrics, registry: this.registry, zones: this.zones, timezone: this.clock.zone })
+    const loaded = loadRules(files, {
+      metrics: this.metrics,
+      registry: this.registry,
+      zones: this.zones,
+      timezone: this.clock.zone,
+    })
     this.faults = loaded.faults
     // All files load or none do: the running set stays.
     if (loaded.faults.some((fault) => fault.severity === 'error')) return
@@ -316,7 +397,8 @@ export class Core {
       const rule = next.byId.get(old.rule.id)
       const sameKey = rule !== undefined && rule.rule.key.join() === old.rule.key.join()
       if (rule === undefined || !sameKey || rule.rule.mode === 'disabled') {
-        for (const key of [...old.open]) this.#endAlert(old, key, this.#received, rule?.rule.mode === 'disabled' ? 'disabled' : 'removed')
+        for (const key of [...old.open])
+          this.#endAlert(old, key, this.#received, rule?.rule.mode === 'disabled' ? 'disabled' : 'removed')
         if (rule !== undefined && sameKey) adoptCells(rule, old)
         continue
       }
@@ -338,7 +420,6 @@ export class Core {
   }
 
   #context(): CallContext {
-    const core = this
     return {
       j: this.#j,
       index: this.index,
@@ -349,14 +430,17 @@ export class Core {
       midnight: (date) => this.clock.midnight(date),
       site: (id) => (id === undefined ? undefined : this.registry.sites.get(id)),
       newest: (device, metric) => {
-        const series = core.index.find(device, metric)
-        return series < 0 || series >= core.#newestValue.length ? Number.NaN : core.#newestValue[series]!
+        const series = this.index.find(device, metric)
+        return series < 0 || series >= this.#newestValue.length ? Number.NaN : this.#newestValue[series]!
       },
       newestTime: (device, metric) => {
-        const series = core.index.find(device, metric)
-        return series < 0 || series >= core.#newestTime.length ? Number.NEGATIVE_INFINITY : core.#newestTime[series]!
+        const series = this.index.find(device, metric)
+        return series < 0 || series >= this.#newestTime.length
+          ? Number.NEGATIVE_INFINITY
+          : this.#newestTime[series]!
       },
-      expectedInterval: (device) => this.registry.devices.get(this.index.devices.text(device))?.expected_interval ?? Number.NaN,
+      expectedInterval: (device) =>
+        this.registry.devices.get(this.index.devices.text(device))?.expected_interval ?? Number.NaN,
       neighbours: (device, k, radius, accept) => this.#places.neighbours(device, k, radius, accept),
       distance: (latA, lonA, latB, lonB) => this.#places.distance(latA, lonA, latB, lonB),
       placeCall: (call) => this.#places.call(call),
@@ -371,7 +455,13 @@ export class Core {
   #feed(id: number): Feed {
     let one = this.#feeds.get(id)
     if (one === undefined) {
-      one = { clock: Number.NEGATIVE_INFINITY, up: true, caughtUp: true, recorded: this.#recorded.has(this.index.sources.text(id)), timers: new Timers() }
+      one = {
+        clock: Number.NEGATIVE_INFINITY,
+        up: true,
+        caughtUp: true,
+        recorded: this.#recorded.has(this.index.sources.text(id)),
+        timers: new Timers(),
+      }
       this.#feeds.set(id, one)
     }
     return one
@@ -382,7 +472,8 @@ export class Core {
     const first = one.clock === Number.NEGATIVE_INFINITY
     one.clock = clock
     if (first) this.#armFromStart(id, one)
-    for (let timer = one.timers.popBefore(clock); timer !== undefined; timer = one.timers.popBefore(clock)) this.#fire(id, timer)
+    for (let timer = one.timers.popBefore(clock); timer !== undefined; timer = one.timers.popBefore(clock))
+      this.#fire(id, timer)
   }
 
   /** Timers that need no sample: registered devices that never spoke, rules that expire. */
@@ -390,7 +481,13 @@ export class Core {
     if (one.clock === Number.NEGATIVE_INFINITY || id !== this.#feeds.keys().next().value) return
     for (const rule of this.rules.rules) {
       const { absent, where } = rule.rule
-      if (rule.rule.mode === 'disabled' || absent === null || (where !== null && !overRegistry(where)) || rule.scope.zoned) continue
+      if (
+        rule.rule.mode === 'disabled' ||
+        absent === null ||
+        (where !== null && !overRegistry(where)) ||
+        rule.scope.zoned
+      )
+        continue
       for (const name of this.registry.devices.keys()) {
         const device = this.index.devices.id(name)
         this.#j.setDevice(device)
@@ -400,7 +497,13 @@ export class Core {
         if (key < 0 || rule.absents.has(key)) continue
         const state: AbsentState = { newest: one.clock, armed: true, feed: id, device }
         rule.absents.set(key, state)
-        one.timers.push({ due: state.newest + absent.after, rule: rule.index, key: this.#keyText(rule.scope, key), keyId: key, kind: 'absent' })
+        one.timers.push({
+          due: state.newest + absent.after,
+          rule: rule.index,
+          key: this.#keyText(rule.scope, key),
+          keyId: key,
+          kind: 'absent',
+        })
       }
     }
   }
@@ -449,7 +552,9 @@ export class Core {
         unknown.feed = feedId
         this.#stand(rule, key, state.device, due)
         this.#locate(unknown)
-        becomeUnknown(unknown, LEVELS.indexOf(rule.rule.absent!.level) as LevelIndex, due, (change) => this.#print(rule, key, unknown, change))
+        becomeUnknown(unknown, LEVELS.indexOf(rule.rule.absent!.level) as LevelIndex, due, (change) =>
+          this.#print(rule, key, unknown, change),
+        )
         this.#arm(rule, key, unknown)
         break
       }
@@ -457,7 +562,14 @@ export class Core {
         const state = rule.sequence?.states.get(key)
         if (state === undefined || cell === undefined) return
         this.#stand(rule, key, cell.device, due)
-        if (due >= state.due) this.#matched(rule, key, state, cell, expire(state, rule.rule.sequence!, due, rule.sequence!.capturing, this.#fitsWith(rule)))
+        if (due >= state.due)
+          this.#matched(
+            rule,
+            key,
+            state,
+            cell,
+            expire(state, rule.rule.sequence!, due, rule.sequence!.capturing, this.#fitsWith(rule)),
+          )
         else this.#judgeLevels(rule, key, cell, due, false)
         this.#armSequence(rule, key, state)
         break
@@ -481,7 +593,7 @@ export class Core {
 
   #applyMessage(record: MessageRecord): void {
     const one = this.#feed(record.feed)
-    this.#advance(record.feed, one, record.received)
+    this.#advance(record.feed, one, one.caughtUp ? record.received : backlogClock(record))
     this.#feedId = record.feed
     this.#stamp++
     this.#touchedCount = 0
@@ -511,7 +623,14 @@ export class Core {
         j.setDevice(owner)
       }
       const plan = this.#planOf(series, record.stream)
-      if (plan.rules.length > 0) this.#apply(plan, series, Math.min(batch.time[i]!, record.received), batch.value[i]!, batch.quality[i]!)
+      if (plan.rules.length > 0)
+        this.#apply(
+          plan,
+          series,
+          Math.min(batch.time[i]!, record.received),
+          batch.value[i]!,
+          batch.quality[i]!,
+        )
     }
     this.#judgeTouched()
   }
@@ -547,10 +666,14 @@ export class Core {
       quality |= QUALITY.late
       this.counters.late++
     }
-    if (this.#places.follows && !Number.isNaN(batch.lat[i]!)) this.#places.fix(device, time, batch.lat[i]!, batch.lon[i]!)
+    if (this.#places.follows && !Number.isNaN(batch.lat[i]!))
+      this.#places.fix(device, time, batch.lat[i]!, batch.lon[i]!)
     const label = batch.label[i]!
     const attrs = batch.attrs[i]!
-    if (time <= this.#seenTime[series]! && this.#duplicates.has(series, batch.time[i]!, value, label, attrs, received)) {
+    if (
+      time <= this.#seenTime[series]! &&
+      this.#duplicates.has(series, batch.time[i]!, value, label, attrs, received)
+    ) {
       quality |= QUALITY.duplicate
       this.counters.duplicate++
     } else this.#duplicates.add(series, batch.time[i]!, value, label, attrs, received)
@@ -715,7 +838,9 @@ export class Core {
   #sortPrinted(from: number): void {
     const lines = this.#out.splice(from)
     const keys = lines.map((line) => `${line.rule}\n${Object.values(line.key).join('\u001f')}`)
-    const order = lines.map((_, i) => i).sort((a, b) => (keys[a]! < keys[b]! ? -1 : keys[a]! > keys[b]! ? 1 : a - b))
+    const order = lines
+      .map((_, i) => i)
+      .sort((a, b) => (keys[a]! < keys[b]! ? -1 : keys[a]! > keys[b]! ? 1 : a - b))
     for (const i of order) this.#out.push(lines[i]!)
   }
 
@@ -783,7 +908,13 @@ export class Core {
     }
   }
 
-  #judgeLevels(rule: RuntimeRule, key: number, known: AlertCell | undefined, time: number, behind: boolean): void {
+  #judgeLevels(
+    rule: RuntimeRule,
+    key: number,
+    known: AlertCell | undefined,
+    time: number,
+    behind: boolean,
+  ): void {
     const { levels } = rule
     let any = false
     const when = this.#verdicts
@@ -803,7 +934,8 @@ export class Core {
     const cell = known ?? this.#cell(rule, key)
     for (const level of levels) {
       if (!behind || when[level.index] === 1) cell.when[level.index] = when[level.index]!
-      if (level.clear !== null && level.index <= Math.max(cell.beneath, cell.level) && !behind) cell.clear[level.index] = level.clear()
+      if (level.clear !== null && level.index <= Math.max(cell.beneath, cell.level) && !behind)
+        cell.clear[level.index] = level.clear()
     }
     if (!behind || cell.status === 'closed') {
       cell.device = this.#j.device
@@ -832,7 +964,13 @@ export class Core {
   #arm(rule: RuntimeRule, key: number, cell: AlertCell): void {
     if (Number.isFinite(cell.due)) {
       const text = this.#keyText(rule.scope, key)
-      this.#feed(cell.feed).timers.push({ due: cell.due, rule: rule.index, key: text, keyId: key, kind: 'level' })
+      this.#feed(cell.feed).timers.push({
+        due: cell.due,
+        rule: rule.index,
+        key: text,
+        keyId: key,
+        kind: 'level',
+      })
     }
   }
 
@@ -907,7 +1045,15 @@ export class Core {
     if (j.windowless) return
     const captured = this.#capture()
     j.liveHit = captured
-    const at = arrive(state, rule.rule.sequence!, { time, fits, captured }, Math.max(newest, time), rule.scope.late, sequence.capturing, this.#fitsWith(rule))
+    const at = arrive(
+      state,
+      rule.rule.sequence!,
+      { time, fits, captured },
+      Math.max(newest, time),
+      rule.scope.late,
+      sequence.capturing,
+      this.#fitsWith(rule),
+    )
     this.#matched(rule, key, state, cell, at)
     this.#armSequence(rule, key, state)
   }
@@ -925,11 +1071,20 @@ export class Core {
 
   #armSequence(rule: RuntimeRule, key: number, state: SequenceState): void {
     const cell = rule.cells.get(key)
-    const due = Math.min(state.due, cell !== undefined && cell.status !== 'closed' ? state.matchedUntil : Number.POSITIVE_INFINITY)
+    const due = Math.min(
+      state.due,
+      cell !== undefined && cell.status !== 'closed' ? state.matchedUntil : Number.POSITIVE_INFINITY,
+    )
     if (!Number.isFinite(due)) return
     const { clock } = this.#feed(this.#feedId)
     if (due === state.matchedUntil && due <= clock && cell!.beneath === 0) return
-    this.#feed(this.#feedId).timers.push({ due, rule: rule.index, key: this.#keyText(rule.scope, key), keyId: key, kind: 'sequence' })
+    this.#feed(this.#feedId).timers.push({
+      due,
+      rule: rule.index,
+      key: this.#keyText(rule.scope, key),
+      keyId: key,
+      kind: 'sequence',
+    })
   }
 
   #brings(metrics: ReadonlySet<number>): boolean {
@@ -952,10 +1107,24 @@ export class Core {
       values[this.index.metrics.text(this.index.metricOf(series))] = batch!.value[i]!
       if (batch!.attrs[i] !== '') attrs = batch!.attrs[i]!
     }
-    return { time, label: this.#j.label ?? '', lat: this.#j.lat, lon: this.#j.lon, device: this.index.devices.text(device), attrs, values }
+    return {
+      time,
+      label: this.#j.label ?? '',
+      lat: this.#j.lat,
+      lon: this.#j.lon,
+      device: this.index.devices.text(device),
+      attrs,
+      values,
+    }
   }
 
-  #fitsWith(rule: RuntimeRule): (hit: { captured: Captured; time: number }, step: number, captures: ReadonlyMap<string, Captured>) => boolean {
+  #fitsWith(
+    rule: RuntimeRule,
+  ): (
+    hit: { captured: Captured; time: number },
+    step: number,
+    captures: ReadonlyMap<string, Captured>,
+  ) => boolean {
     const j = this.#j
     return (hit, step, captures) => {
       const before = j.captures
@@ -978,12 +1147,31 @@ export class Core {
     else if (!rule.open.has(key)) {
       rule.open.add(key)
       if (Number.isFinite(rule.legalTo))
-        this.#feed(cell.feed).timers.push({ due: rule.legalTo, rule: rule.index, key: this.#keyText(rule.scope, key), keyId: key, kind: 'legal' })
+        this.#feed(cell.feed).timers.push({
+          due: rule.legalTo,
+          rule: rule.index,
+          key: this.#keyText(rule.scope, key),
+          keyId: key,
+          kind: 'legal',
+        })
     }
     this.#out.push(
-      transitionOf({ rule, cell, keyText: this.#keyText(rule.scope, key), change, unconfirmed, seq: this.seq, received: this.#received }, this.#j, this.metrics),
+      transitionOf(
+        {
+          rule,
+          cell,
+          keyText: this.#keyText(rule.scope, key),
+          change,
+          unconfirmed,
+          seq: this.seq,
+          received: this.#received,
+        },
+        this.#j,
+        this.metrics,
+      ),
     )
-    if (rule.inhibits.length > 0 && change.status === 'resolved') this.#confirm(rule, cell.device, change.time)
+    if (rule.inhibits.length > 0 && change.status === 'resolved')
+      this.#confirm(rule, cell.device, change.time)
     if (rule.dependents.length > 0) this.#judgeDependents(rule, cell.device, change.time)
   }
 
@@ -1044,7 +1232,20 @@ export class Core {
     const { shadow } = this.#judging
     const verdicts = [...this.#verdicts]
     act()
-    Object.assign(j, { time, behind, windowless, device, key, state, deviceState, entry, batch, from, to, captures })
+    Object.assign(j, {
+      time,
+      behind,
+      windowless,
+      device,
+      key,
+      state,
+      deviceState,
+      entry,
+      batch,
+      from,
+      to,
+      captures,
+    })
     this.#judging.shadow = shadow
     verdicts.forEach((v, i) => {
       this.#verdicts[i] = v
@@ -1116,7 +1317,14 @@ export class Core {
         rule,
         cell,
         keyText: this.#keyText(rule.scope, key),
-        change: { status: 'firing', level, previous: level, time: record.received, flapping: cell.flapping, announced: false },
+        change: {
+          status: 'firing',
+          level,
+          previous: level,
+          time: record.received,
+          flapping: cell.flapping,
+          announced: false,
+        },
         unconfirmed: cell.unconfirmed,
         seq: this.seq,
         received: record.received,
@@ -1191,11 +1399,22 @@ export interface CoreState {
   /** Six numbers each, oldest first. */
   readonly duplicates: readonly number[]
   readonly texts: Partial<Record<TextRecord['kind'], TextRecord>>
-  readonly feeds: readonly { readonly id: number; readonly clock: number; readonly up: boolean; readonly caughtUp: boolean; readonly timers: readonly Timer[] }[]
+  readonly feeds: readonly {
+    readonly id: number
+    readonly clock: number
+    readonly up: boolean
+    readonly caughtUp: boolean
+    readonly timers: readonly Timer[]
+  }[]
   readonly scopes: ReadonlyMap<string, SavedScope>
   readonly rules: ReadonlyMap<
     string,
-    { readonly cells: Map<number, AlertCell>; readonly open: Set<number>; readonly absents: Map<number, AbsentState>; readonly sequences: Map<number, SequenceState> }
+    {
+      readonly cells: Map<number, AlertCell>
+      readonly open: Set<number>
+      readonly absents: Map<number, AbsentState>
+      readonly sequences: Map<number, SequenceState>
+    }
   >
   readonly places: unknown
   readonly deliveries: SavedDeliveries
@@ -1244,11 +1463,22 @@ function adoptCells(rule: RuntimeRule, old: RuntimeRule): void {
   for (const [key, cell] of old.cells) rule.cells.set(key, cell)
   for (const key of old.open) rule.open.add(key)
   for (const [key, state] of old.absents) rule.absents.set(key, state)
-  if (old.sequence !== null && rule.sequence !== null) for (const [key, state] of old.sequence.states) rule.sequence.states.set(key, state)
+  if (old.sequence !== null && rule.sequence !== null)
+    for (const [key, state] of old.sequence.states) rule.sequence.states.set(key, state)
 }
 
 /** States of a scope that means the same go on; operators it did not have before begin. */
 function adoptScope(scope: Scope, old: Scope): void {
   for (let id = 1; id < old.keys.size; id++) scope.keys.id(old.keys.text(id))
   scope.adopt(old)
+}
+
+/**
+ * Where a message of a backlog puts its feed's clock: at its newest event time, not at its arrival. After an outage all
+ * that waited arrives at once, and timers must not outrun what is still to come.
+ */
+function backlogClock({ batch, from, to, received }: MessageRecord): number {
+  let newest = Number.NEGATIVE_INFINITY
+  for (let i = from; i < to; i++) if (batch.time[i]! > newest) newest = batch.time[i]!
+  return Math.min(received, newest)
 }

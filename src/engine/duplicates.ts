@@ -33,7 +33,13 @@ export class Duplicates {
     while (at > 0 && at - 1 >= oldest) {
       const i = (at - 1) % this.#capacity
       if (received - this.#received[i]! > BOUNDS.duplicate_ms) return false
-      if (this.#time[i] === time && this.#value[i] === value && this.#label[i] === label && this.#attrs[i] === attrsHash) return true
+      if (
+        this.#time[i] === time &&
+        this.#value[i] === value &&
+        this.#label[i] === label &&
+        this.#attrs[i] === attrsHash
+      )
+        return true
       at = this.#previous[i]!
     }
     return false
@@ -57,16 +63,34 @@ export class Duplicates {
   }
 
   /** Remembered samples that can still matter at `received`, oldest first: for the checkpoint. */
-  *entries(received: number): Iterable<readonly [series: number, time: number, value: number, label: number, attrs: number, received: number]> {
+  *entries(
+    received: number,
+  ): Iterable<
+    readonly [series: number, time: number, value: number, label: number, attrs: number, received: number]
+  > {
     for (let n = Math.max(0, this.#count - this.#capacity); n < this.#count; n++) {
       const i = n % this.#capacity
       if (received - this.#received[i]! > BOUNDS.duplicate_ms) continue
-      yield [this.#series[i]!, this.#time[i]!, this.#value[i]!, this.#label[i]!, this.#attrs[i]!, this.#received[i]!]
+      yield [
+        this.#series[i]!,
+        this.#time[i]!,
+        this.#value[i]!,
+        this.#label[i]!,
+        this.#attrs[i]!,
+        this.#received[i]!,
+      ]
     }
   }
 
   /** Puts back one of `entries`. */
-  restore(series: number, time: number, value: number, label: number, attrsHash: number, received: number): void {
+  restore(
+    series: number,
+    time: number,
+    value: number,
+    label: number,
+    attrsHash: number,
+    received: number,
+  ): void {
     this.add(series, time, value, label, '', received)
     this.#attrs[(this.#count - 1) % this.#capacity] = attrsHash
   }

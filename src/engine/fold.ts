@@ -34,7 +34,11 @@ export class Fold {
   }
 
   save(): Uint8Array {
-    const saved: Saved = { core: this.core.save(), board: [...this.board.values()], received: this.recovery.received }
+    const saved: Saved = {
+      core: this.core.save(),
+      board: [...this.board.values()],
+      received: this.recovery.received,
+    }
     return serialize(saved)
   }
 

@@ -96,7 +96,8 @@ export class Judgement {
     const { batch, index } = this
     if (batch === null) return 0
     let mask = 0
-    for (let i = this.from; i < this.to; i++) if (index.deviceOf(batch.series[i]!) === this.device) mask |= batch.quality[i]!
+    for (let i = this.from; i < this.to; i++)
+      if (index.deviceOf(batch.series[i]!) === this.device) mask |= batch.quality[i]!
     return mask
   }
 
@@ -119,7 +120,9 @@ export class Judgement {
       if (value === null || typeof value !== 'object' || !Object.hasOwn(value, part)) return undefined
       value = (value as Record<string, unknown>)[part]
     }
-    return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? value : undefined
+    return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
+      ? value
+      : undefined
   }
   #attrsText = ''
   #attrs: unknown

@@ -13,7 +13,14 @@ import { SampleBatch } from '../model/columns.js'
 import type { Decoder, RawMessage, SampleWriter, SourceProfile } from '../model/decoder.js'
 import { HaidangError } from '../model/errors.js'
 import type { Clock, IngestSink, LogPort } from '../model/ports.js'
-import type { CommandRecord, DeadLetterRecord, EngineRecord, FeedRecord, MessageRecord, TextRecord } from '../model/record.js'
+import type {
+  CommandRecord,
+  DeadLetterRecord,
+  EngineRecord,
+  FeedRecord,
+  MessageRecord,
+  TextRecord,
+} from '../model/record.js'
 import type { SeriesIndex } from '../model/series.js'
 import type { Core } from './core.js'
 
@@ -120,12 +127,19 @@ export class Loop implements IngestSink {
     let received = Math.max(raw.received, one.received)
     const { writer } = this.#options
     try {
-      if (raw.bytes.length > BOUNDS.message_bytes) throw new HaidangError('HD_DECODE_SIZE', `${raw.bytes.length} bytes; a message has at most ${BOUNDS.message_bytes}`)
+      if (raw.bytes.length > BOUNDS.message_bytes)
+        throw new HaidangError(
+          'HD_DECODE_SIZE',
+          `${raw.bytes.length} bytes; a message has at most ${BOUNDS.message_bytes}`,
+        )
       writer.begin(batch, setup.profile, raw)
       setup.decoder.decode(raw, setup.profile, writer, one.decoderState)
     } catch (error) {
       writer.takeBack()
-      const { code, message } = error instanceof HaidangError ? error : new HaidangError('HD_DECODE_POISON', `the decoder failed: ${(error as Error).message}`)
+      const { code, message } =
+        error instanceof HaidangError
+          ? error
+          : new HaidangError('HD_DECODE_POISON', `the decoder failed: ${(error as Error).message}`)
       this.#deadLetter(one, raw, identity, received, code, message, durable)
       return
     }
@@ -163,7 +177,8 @@ export class Loop implements IngestSink {
     const one = this.#feeds.get(feed)
     if (one === undefined) return
     const received = one.setup.clock === 'event' ? one.received : Math.max(this.now(), one.received)
-    if (one.setup.clock !== 'event') one.received = received
+    // Up or down says nothing of when the backlog was sent: JetStream stamps it with the past, and timers follow that.
+    if (one.setup.clock !== 'event' && state === 'caught_up') one.received = received
     const record: FeedRecord = { kind: 'feed', seq: 0, received, feed: one.id, state }
     this.#apply(record, null)
     this.#options.audience.feed(feed, state)
@@ -177,7 +192,13 @@ export class Loop implements IngestSink {
   }
 
   /** A person's act. `durable` runs when it is in the log: only then is it answered. */
-  command(name: string, who: string, target: string, body: Readonly<Record<string, unknown>>, durable: () => void): number {
+  command(
+    name: string,
+    who: string,
+    target: string,
+    body: Readonly<Record<string, unknown>>,
+    durable: () => void,
+  ): number {
     const record: CommandRecord = { kind: 'command', seq: 0, received: this.now(), name, who, target, body }
     this.#apply(record, durable)
     return record.seq
@@ -188,7 +209,15 @@ export class Loop implements IngestSink {
     this.#apply({ kind, seq: 0, received: this.now(), hash, text }, durable)
   }
 
-  #deadLetter(one: FeedState, raw: RawMessage, identity: number, received: number, code: string, reason: string, durable: () => void): void {
+  #deadLetter(
+    one: FeedState,
+    raw: RawMessage,
+    identity: number,
+    received: number,
+    code: string,
+    reason: string,
+    durable: () => void,
+  ): void {
     this.#options.count('ingest_dead_letters_total', code, 1)
     const record: DeadLetterRecord = {
       kind: 'dead_letter',
@@ -222,14 +251,24 @@ export class Loop implements IngestSink {
     if (behind || !this.#options.log.append(record, out, durable)) this.#hold(record, out, telling, durable)
   }
 
-  #hold(record: EngineRecord, out: readonly Transition[], telling: boolean, durable: (() => void) | null): void {
+  #hold(
+    record: EngineRecord,
+    out: readonly Transition[],
+    telling: boolean,
+    durable: (() => void) | null,
+  ): void {
     this.#options.count('log_held_total', '', 1)
     if (this.#held.length >= BOUNDS.unacknowledged) {
       // Nothing can be promised for it; a broker that was not answered sends it again.
       this.#options.count('log_dropped_total', '', 1)
       return
     }
-    this.#held.push({ record: record.kind === 'message' ? copied(record) : record, transitions: [...out], telling, durable })
+    this.#held.push({
+      record: record.kind === 'message' ? copied(record) : record,
+      transitions: [...out],
+      telling,
+      durable,
+    })
     if (telling) this.#heldTelling++
   }
 
@@ -257,6 +296,15 @@ function copied(record: MessageRecord): MessageRecord {
   const { batch } = record
   const rows = new SampleBatch(Math.max(1, record.to - record.from))
   for (let i = record.from; i < record.to; i++)
-    rows.append(batch.series[i]!, batch.time[i]!, batch.value[i]!, batch.label[i]!, batch.lat[i]!, batch.lon[i]!, batch.quality[i]!, batch.attrs[i]!)
+    rows.append(
+      batch.series[i]!,
+      batch.time[i]!,
+      batch.value[i]!,
+      batch.label[i]!,
+      batch.lat[i]!,
+      batch.lon[i]!,
+      batch.quality[i]!,
+      batch.attrs[i]!,
+    )
   return { ...record, batch: rows, from: 0, to: rows.length }
 }

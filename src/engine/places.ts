@@ -35,7 +35,9 @@ export class Places {
     this.#zones = zones
     this.#areas = [...zones.values()].filter((zone) => zone.kind === 'area')
     const { devices } = this.#j.index
-    this.#neighbours = new Neighbours([...registry.devices.values()].map(({ device, lat, lon }) => ({ id: devices.id(device), lat, lon })))
+    this.#neighbours = new Neighbours(
+      [...registry.devices.values()].map(({ device, lat, lon }) => ({ id: devices.id(device), lat, lon })),
+    )
     this.#routes = new Map()
     this.#routeOf = new Map()
     for (const { device, attributes } of registry.devices.values()) {
@@ -55,7 +57,12 @@ export class Places {
     return this.#areas.find((zone) => inZone(zone, lat, lon))?.name
   }
 
-  neighbours(device: number, k: number, radius: number, accept: (device: number) => boolean): readonly number[] {
+  neighbours(
+    device: number,
+    k: number,
+    radius: number,
+    accept: (device: number) => boolean,
+  ): readonly number[] {
     const found: number[] = []
     for (const other of this.#neighbours.of(device, radius)) {
       if (found.length === k) break

@@ -32,7 +32,11 @@ export class Recovery {
     this.records++
     if (record.received > this.received) this.received = record.received
     if (own.length === 0 && transitions.length === 0) return
-    if (own.length === transitions.length && own.every((line, i) => canonical(line) === canonical(transitions[i]!))) return
+    if (
+      own.length === transitions.length &&
+      own.every((line, i) => canonical(line) === canonical(transitions[i]!))
+    )
+      return
     this.differing++
     const alertOf = (line: Transition): string => `${line.rule}\n${Object.values(line.key).join('\u001f')}`
     for (const alert of new Set([...own, ...transitions].map(alertOf)))

@@ -3,70 +3,20 @@
  * (stream, metric) to the scopes that can match, so that a sample touches only the rules that can match it.
  */
 import type { Call, Expression, Name, Rule, TitlePart } from '../../rules/language/ast.js'
-import { type Binder, compile, compileText, type Evaluate, type EvaluateText, walk } from '../../rules/language/compile.js'
+import {
+  type Binder,
+  compile,
+  compileText,
+  type Evaluate,
+  type EvaluateText,
+} from '../../rules/language/compile.js'
+import { walk } from '../../rules/language/walk.js'
 import { SIGNATURES } from '../../rules/operators/index.js'
-import type { AlertCell, LevelSpec } from '../alerts/lifecycle.js'
-import { LEVELS, type LevelIndex } from '../model/alert.js'
-import { deviceAttribute } from '../model/registry.js'
-import type { CallContext } from './calls.js'
-import { bindCall } from './calls.js'
-import type { Captured } from './judgement.js'
+import { bindCall, type CallContext, callMetrics } from './calls.js'
+import { bindMessageNumber, bindText, capturedNumber, capturedText } from './names.js'
+import type { RuntimeRule } from './runtime-rule.js'
 import { Scope } from './scope.js'
 import { capturingSteps, type SequenceState } from './sequence.js'
-
-export interface RuntimeLevel extends LevelSpec {
-  readonly when: Evaluate
-  readonly clear: Evaluate | null
-}
-
-export interface AbsentState {
-  newest: number
-  armed: boolean
-  feed: number
-  device: number
-}
-
-export interface RuntimeSequence {
-  readonly steps: readonly { readonly streams: ReadonlySet<string> | null; readonly when: Evaluate; readonly metrics: ReadonlySet<number>; readonly readsMessage: boolean }[]
-  readonly capturing: number
-  readonly states: Map<number, SequenceState>
-}
-
-/** A rule at work. `cells` and the like are its state; they move to the next rule set at a reload. */
-export interface RuntimeRule {
-  readonly rule: Rule
-  /** Position by id: the order of lines. */
-  index: number
-  /** Position by dependency: rules that `alert()` or `inhibit_by` names come first. */
-  order: number
-  readonly scope: Scope
-  readonly metricIds: readonly number[]
-  /** Metrics that cause a judgement, its own or, where it has none, those of the rules it watches. */
-  triggers: ReadonlySet<number>
-  readonly levels: readonly RuntimeLevel[]
-  /** Operators fed at judgements: value to push, NaN to push nothing. */
-  readonly judged: readonly { readonly slot: number; readonly input: number; readonly value: Evaluate }[]
-  readonly expressions: ReadonlyMap<Expression, Evaluate | EvaluateText>
-  readonly values: readonly { readonly metric: string; readonly id: number; readonly read: Evaluate }[]
-  readonly eta: Evaluate | null
-  readonly sequence: RuntimeSequence | null
-  readonly legalFrom: number
-  readonly legalTo: number
-  readonly watches: readonly RuntimeRule[]
-  readonly inhibitors: readonly RuntimeRule[]
-  /** Rules to judge again when this one's level changes. */
-  readonly dependents: RuntimeRule[]
-  /** Rules whose announcements this one holds back. */
-  readonly inhibits: RuntimeRule[]
-  readonly cells: Map<number, AlertCell>
-  /** Keys whose alert is open. */
-  readonly open: Set<number>
-  readonly absents: Map<number, AbsentState>
-  /** `agree` by call signature: last time each device met the condition. */
-  touchStamp: number
-  touchKey: number
-  skipped: number
-}
 
 export interface Plan {
   readonly entries: readonly { readonly scope: Scope; readonly metricSlot: number }[]
@@ -165,7 +115,12 @@ export class RuleSet {
   }
 }
 
-function bindRule(rule: Rule, context: CallContext, scopes: Map<string, Scope>, byId: ReadonlyMap<string, RuntimeRule>): RuntimeRule {
+function bindRule(
+  rule: Rule,
+  context: CallContext,
+  scopes: Map<string, Scope>,
+  byId: ReadonlyMap<string, RuntimeRule>,
+): RuntimeRule {
   const { j, index } = context
   const scope = scopeOf(rule, context, scopes)
   const metricIds = rule.metrics.map((metric) => index.metrics.id(metric))
@@ -183,7 +138,8 @@ function bindRule(rule: Rule, context: CallContext, scopes: Map<string, Scope>, 
     number: (name) => {
       const live = binder.number(name)
       if (name.of !== 'metric' && name.of !== 'message') return live
-      const field = name.of === 'metric' ? name.metric : name.field === 'attrs' ? `attrs.${name.path}` : name.field
+      const field =
+        name.of === 'metric' ? name.metric : name.field === 'attrs' ? `attrs.${name.path}` : name.field
       return () => (j.hit === null ? live() : capturedNumber(j.hit, field))
     },
     text: (name) => {
@@ -201,7 +157,12 @@ function bindRule(rule: Rule, context: CallContext, scopes: Map<string, Scope>, 
   const parts: TitlePart[] = [...rule.title.en, ...rule.title.vi, ...rule.short.en, ...rule.short.vi]
   for (const part of parts)
     if (typeof part !== 'string')
-      expressions.set(part.expression, part.expression.type === 'text' ? compileText(part.expression, binder) : compile(part.expression, binder))
+      expressions.set(
+        part.expression,
+        part.expression.type === 'text'
+          ? compileText(part.expression, binder)
+          : compile(part.expression, binder),
+      )
   const eta = rule.lets.get('eta')
   return {
     rule,
@@ -220,7 +181,11 @@ function bindRule(rule: Rule, context: CallContext, scopes: Map<string, Scope>, 
     })),
     judged,
     expressions,
-    values: rule.metrics.map((metric) => ({ metric, id: index.metrics.id(metric), read: bindNumber({ of: 'metric', metric }, scope, context, sequenceStates) })),
+    values: rule.metrics.map((metric) => ({
+      metric,
+      id: index.metrics.id(metric),
+      read: bindNumber({ of: 'metric', metric }, scope, context, sequenceStates),
+    })),
     eta: eta === undefined ? null : compile(eta, binder),
     sequence:
       rule.sequence === null
@@ -230,7 +195,8 @@ function bindRule(rule: Rule, context: CallContext, scopes: Map<string, Scope>, 
               const metrics = new Set<number>()
               let readsMessage = false
               walk(step.when, (node) => {
-                if (node.kind === 'name' && node.name.of === 'metric') metrics.add(index.metrics.id(node.name.metric))
+                if (node.kind === 'name' && node.name.of === 'metric')
+                  metrics.add(index.metrics.id(node.name.metric))
                 if (node.kind === 'name' && node.name.of === 'message') {
                   if (node.name.field === 'confidence') metrics.add(index.metrics.id('confidence'))
                   else readsMessage = true
@@ -270,7 +236,12 @@ function bindRule(rule: Rule, context: CallContext, scopes: Map<string, Scope>, 
     skipped: 0,
   }
 
-  function bindNumber(name: Name, scope: Scope, context: CallContext, states: ReadonlyMap<number, SequenceState>): Evaluate {
+  function bindNumber(
+    name: Name,
+    scope: Scope,
+    context: CallContext,
+    states: ReadonlyMap<number, SequenceState>,
+  ): Evaluate {
     switch (name.of) {
       case 'metric': {
         const metric = index.metrics.id(name.metric)
@@ -302,128 +273,6 @@ function bindRule(rule: Rule, context: CallContext, scopes: Map<string, Scope>, 
         return bindMessageNumber(name, context)
     }
   }
-}
-
-/** Numbers that do not depend on the scope. */
-export function bindMessageNumber(name: Name, context: CallContext): Evaluate {
-  const { j, index } = context
-  switch (name.of) {
-    case 'message': {
-      if (name.field === 'confidence') {
-        const metric = index.metrics.id('confidence')
-        return () => j.own(metric)
-      }
-      if (name.field === 'lat') return () => j.lat
-      if (name.field === 'lon') return () => j.lon
-      const { path } = name
-      return () => toNumber(j.attribute(path))
-    }
-    case 'quality': {
-      const { bit } = name
-      return () => (j.quality & (1 << bit) ? 1 : 0)
-    }
-    case 'device': {
-      const { attribute } = name
-      return () => toNumber(deviceAttribute(j.entry, attribute))
-    }
-    case 'limit': {
-      const { limit } = name
-      return () => j.entry?.limit[limit] ?? Number.NaN
-    }
-    case 'calendar': {
-      const { clock } = context
-      if (name.field === 'hour') return () => clock.hour(j.time)
-      if (name.field === 'weekday') return () => clock.weekday(j.time)
-      return () => clock.month(j.time)
-    }
-    case 'step': {
-      const { step, field } = name
-      return () => {
-        const captured = j.captures?.get(step)
-        return captured === undefined ? Number.NaN : capturedNumber(captured, field)
-      }
-    }
-    case 'site': {
-      const { attribute } = name
-      return () => {
-        const site = context.site(j.entry?.site)
-        return site === undefined ? Number.NaN : attribute === 'lat' ? site.lat : attribute === 'lon' ? site.lon : Number.NaN
-      }
-    }
-    default:
-      return () => Number.NaN
-  }
-}
-
-export function bindText(name: Name, context: CallContext): EvaluateText {
-  const { j, index } = context
-  switch (name.of) {
-    case 'message': {
-      if (name.field === 'label') return () => j.label
-      if (name.field === 'device') return () => index.devices.text(j.device)
-      if (name.field === 'stream') return () => index.streams.text(j.stream)
-      if (name.field === 'source') return () => index.sources.text(j.source)
-      const { path } = name
-      return () => toText(j.attribute(path))
-    }
-    case 'device': {
-      const { attribute } = name
-      if (attribute === 'device') return () => index.devices.text(j.device)
-      return () => toText(deviceAttribute(j.entry, attribute))
-    }
-    case 'site': {
-      const { attribute } = name
-      return () => {
-        const id = j.entry?.site
-        if (id === undefined) return undefined
-        const site = context.site(id)
-        if (attribute === 'name') return site?.name ?? id
-        if (attribute === 'ward') return site?.ward ?? j.entry?.ward
-        return attribute === 'site' || attribute === 'id' ? id : undefined
-      }
-    }
-    case 'step': {
-      const { step, field } = name
-      return () => {
-        const captured = j.captures?.get(step)
-        return captured === undefined ? undefined : capturedText(captured, field)
-      }
-    }
-    default:
-      return () => undefined
-  }
-}
-
-function capturedNumber(captured: Captured, field: string): number {
-  if (field === 'lat') return captured.lat
-  if (field === 'lon') return captured.lon
-  if (field === 'time') return captured.time
-  if (field.startsWith('attrs.')) return toNumber(capturedAttribute(captured, field.slice(6)))
-  return captured.values[field] ?? Number.NaN
-}
-
-function capturedText(captured: Captured, field: string): string | undefined {
-  if (field === 'label') return captured.label === '' ? undefined : captured.label
-  if (field === 'device') return captured.device
-  return field.startsWith('attrs.') ? toText(capturedAttribute(captured, field.slice(6))) : undefined
-}
-
-function capturedAttribute(captured: Captured, path: string): unknown {
-  if (captured.attrs === '') return undefined
-  let value: unknown = JSON.parse(captured.attrs)
-  for (const part of path.split('.')) {
-    if (value === null || typeof value !== 'object' || !Object.hasOwn(value, part)) return undefined
-    value = (value as Record<string, unknown>)[part]
-  }
-  return value
-}
-
-function toNumber(value: unknown): number {
-  return typeof value === 'number' ? value : typeof value === 'boolean' ? (value ? 1 : 0) : Number.NaN
-}
-
-function toText(value: unknown): string | undefined {
-  return typeof value === 'string' ? value : undefined
 }
 
 function scopeOf(rule: Rule, context: CallContext, scopes: Map<string, Scope>): Scope {
@@ -495,19 +344,23 @@ export function overRegistry(expression: Expression): boolean {
   let yes = true
   walk(expression, (node) => {
     if (node.kind === 'call') yes = false
-    if (node.kind === 'name' && node.name.of !== 'device' && node.name.of !== 'limit' && node.name.of !== 'site' && !(node.name.of === 'message' && node.name.field === 'device')) yes = false
+    if (
+      node.kind === 'name' &&
+      node.name.of !== 'device' &&
+      node.name.of !== 'limit' &&
+      node.name.of !== 'site' &&
+      !(node.name.of === 'message' && node.name.field === 'device')
+    )
+      yes = false
   })
   return yes
 }
 
 /** Text of an expression that is equal for equal structure. */
 export function print(expression: Expression): string {
-  return JSON.stringify(expression, (key, value) => (key === 'at' ? undefined : key === 'call' ? (value as Call).signature : value))
-}
-
-export function callMetrics(call: Call): readonly string[] {
-  const more = (SIGNATURES.get(call.name) as { metrics?: readonly string[] } | undefined)?.metrics
-  return more ?? (call.metric === '' ? [] : [call.metric])
+  return JSON.stringify(expression, (key, value) =>
+    key === 'at' ? undefined : key === 'call' ? (value as Call).signature : value,
+  )
 }
 
 /** Rules whose levels an expression of this rule reads by alert(). */
@@ -515,7 +368,8 @@ function watchedIds(rule: Rule): ReadonlySet<string> {
   const ids = new Set<string>()
   const look = (e: Expression): void =>
     walk(e, (node) => {
-      if (node.kind === 'call' && (node.call.name === 'alert' || node.call.name === 'near_alert')) ids.add(String(node.call.constants['rule']))
+      if (node.kind === 'call' && (node.call.name === 'alert' || node.call.name === 'near_alert'))
+        ids.add(String(node.call.constants['rule']))
     })
   for (const level of rule.levels) {
     look(level.when)
@@ -544,8 +398,4 @@ function triggersOf(rule: RuntimeRule, seen: Set<RuntimeRule>): ReadonlySet<numb
   if (rule.metricIds.length > 0 || seen.has(rule)) return new Set(rule.metricIds)
   seen.add(rule)
   return new Set(rule.watches.flatMap((watched) => [...triggersOf(watched, seen)]))
-}
-
-export function levelName(index: number): (typeof LEVELS)[LevelIndex] {
-  return LEVELS[index as LevelIndex]!
 }

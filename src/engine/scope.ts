@@ -131,7 +131,12 @@ export class Scope {
     let found = this.#calls.get(id)
     if (found === undefined) {
       const perDevice = !this.deviceKeyed && (family === 'succession' || family === 'place')
-      const inputs = family === 'place' ? [] : judged || metricIds.length === 0 ? [this.#input(id, -1, perDevice)] : metricIds.map((m) => this.#input(String(m), m, perDevice))
+      const inputs =
+        family === 'place'
+          ? []
+          : judged || metricIds.length === 0
+            ? [this.#input(id, -1, perDevice)]
+            : metricIds.map((m) => this.#input(String(m), m, perDevice))
       found = { slot: this.calls.length, call, perDevice, inputs }
       this.calls.push(found)
       this.callIds.push(id)
@@ -221,7 +226,11 @@ export class Scope {
    * go on as they are; new ones begin empty.
    */
   adopt(old: Scope): void {
-    const same = old.calls.length === this.calls.length && old.metrics.size === this.metrics.size && this.callIds.every((id, i) => old.callIds[i] === id) && [...this.metrics].every(([metric, slot]) => old.metrics.get(metric) === slot)
+    const same =
+      old.calls.length === this.calls.length &&
+      old.metrics.size === this.metrics.size &&
+      this.callIds.every((id, i) => old.callIds[i] === id) &&
+      [...this.metrics].every(([metric, slot]) => old.metrics.get(metric) === slot)
     for (const [signature, map] of old.met) this.met.set(signature, map)
     if (same) {
       this.states = old.states
@@ -230,7 +239,8 @@ export class Scope {
     for (const [key, before] of old.states) {
       const state = this.createState(key, before.text, false)
       this.#adoptState(state, before, old)
-      for (const [device, deviceBefore] of before.devices ?? []) this.#adoptState(this.deviceState(state, device), deviceBefore, old)
+      for (const [device, deviceBefore] of before.devices ?? [])
+        this.#adoptState(this.deviceState(state, device), deviceBefore, old)
       this.states.set(key, state)
     }
   }
@@ -291,7 +301,11 @@ export class Scope {
 
   /** Puts back what `save` gave; false where it was another program's (other calls): then this scope begins empty. */
   load(saved: SavedScope): boolean {
-    if (saved.callIds.join() !== this.callIds.join() || JSON.stringify(saved.metrics) !== JSON.stringify([...this.metrics])) return false
+    if (
+      saved.callIds.join() !== this.callIds.join() ||
+      JSON.stringify(saved.metrics) !== JSON.stringify([...this.metrics])
+    )
+      return false
     for (const text of saved.keys) this.keys.id(text)
     for (const [signature, map] of saved.met) this.met.set(signature, map)
     const fill = (state: KeyState, from: SavedState): void => {
@@ -304,7 +318,8 @@ export class Scope {
       for (const place of state.places) place?.load(source)
       for (const device of from.devices ?? []) fill(this.deviceState(state, device.key), device)
     }
-    for (const from of saved.states) fill(this.state(from.key, this.deviceKeyed ? '' : this.keys.text(from.key)), from)
+    for (const from of saved.states)
+      fill(this.state(from.key, this.deviceKeyed ? '' : this.keys.text(from.key)), from)
     return true
   }
 

@@ -85,15 +85,30 @@ export function arrive(
 }
 
 /** The clock has passed `due`: a start whose last `not` never came is a match at first + within. */
-export function expire(state: SequenceState, sequence: Sequence, clock: number, capturing: number, fitsWith: FitsWith): number {
+export function expire(
+  state: SequenceState,
+  sequence: Sequence,
+  clock: number,
+  capturing: number,
+  fitsWith: FitsWith,
+): number {
   return match(state, sequence, clock, capturing, fitsWith, true)
 }
 
 function consumed(state: SequenceState, hit: Hit): boolean {
-  return hit.time < state.consumedTime || (hit.time === state.consumedTime && hit.arrival <= state.consumedArrival)
+  return (
+    hit.time < state.consumedTime || (hit.time === state.consumedTime && hit.arrival <= state.consumedArrival)
+  )
 }
 
-function match(state: SequenceState, sequence: Sequence, clock: number, capturing: number, fitsWith: FitsWith, passed = false): number {
+function match(
+  state: SequenceState,
+  sequence: Sequence,
+  clock: number,
+  capturing: number,
+  fitsWith: FitsWith,
+  passed = false,
+): number {
   const { steps, within } = sequence
   let best: { time: number; last: Hit; steps: Map<string, Captured> } | undefined
   state.due = Number.POSITIVE_INFINITY

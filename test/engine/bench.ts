@@ -1,6 +1,9 @@
 /** A rule bench for tests: rules in YAML, samples in a few words, transitions out as short lines. */
-import { MessageWriter } from '../../ingest/decoders/writer.js'
+
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
 import { decodeNative } from '../../ingest/decoders/native.js'
+import { MessageWriter } from '../../ingest/decoders/writer.js'
 import { textRecords } from '../../src/engine/configure.js'
 import { Core, type CoreOptions } from '../../src/engine/core.js'
 import type { Transition } from '../../src/model/alert.js'
@@ -8,8 +11,6 @@ import { SampleBatch } from '../../src/model/columns.js'
 import type { SourceProfile } from '../../src/model/decoder.js'
 import { formatFault } from '../../src/model/errors.js'
 import type { MessageRecord } from '../../src/model/record.js'
-import { readFileSync } from 'node:fs'
-import path from 'node:path'
 
 export const T0 = Date.UTC(2026, 10, 22)
 export const MINUTE = 60_000
@@ -38,11 +39,19 @@ export class RuleBench {
   readonly #writer: MessageWriter
   #seq = 0
 
-  constructor(rules: string, options: { registry?: string; zones?: string; core?: CoreOptions; restored?: Core } = {}) {
+  constructor(
+    rules: string,
+    options: { registry?: string; zones?: string; core?: CoreOptions; restored?: Core } = {},
+  ) {
     this.core = options.restored ?? new Core(options.core)
     this.#writer = new MessageWriter(this.core.index)
     if (options.restored !== undefined) return
-    const texts = { metrics: JSON.stringify([METRICS]), registry: options.registry ?? '', zones: options.zones ?? '', rules: JSON.stringify([{ file: 'test.yaml', text: rules }]) }
+    const texts = {
+      metrics: JSON.stringify([METRICS]),
+      registry: options.registry ?? '',
+      zones: options.zones ?? '',
+      rules: JSON.stringify([{ file: 'test.yaml', text: rules }]),
+    }
     for (const record of textRecords(texts, Number.NEGATIVE_INFINITY)) this.core.apply(record, this.out)
     const faults = this.core.faults.filter((fault) => fault.severity === 'error')
     if (faults.length > 0) throw new Error(faults.map(formatFault).join('\n'))
@@ -53,7 +62,14 @@ export class RuleBench {
     const time = T0 + message.at * MINUTE
     const received = T0 + (message.received ?? message.at) * MINUTE
     this.#batch.clear()
-    this.#writer.begin(this.#batch, PROFILE, { topic: '', separator: '/', bytes: new Uint8Array(0), received, retained: false, headers: null })
+    this.#writer.begin(this.#batch, PROFILE, {
+      topic: '',
+      separator: '/',
+      bytes: new Uint8Array(0),
+      received,
+      retained: false,
+      headers: null,
+    })
     this.#writer.from(message.stream ?? 'flood', 'test')
     decodeNative({ ...message, time }, message.device ?? 'g1', PROFILE, this.#writer)
     return {
@@ -76,9 +92,18 @@ export class RuleBench {
   }
 
   /** Values of one metric, one a minute from `from`. */
-  series(metric: string, values: readonly number[], options: { from?: number; every?: number; device?: string; stream?: string } = {}): this {
+  series(
+    metric: string,
+    values: readonly number[],
+    options: { from?: number; every?: number; device?: string; stream?: string } = {},
+  ): this {
     values.forEach((value, i) => {
-      this.send({ at: (options.from ?? 0) + i * (options.every ?? 1), metrics: { [metric]: value }, ...(options.device === undefined ? {} : { device: options.device }), ...(options.stream === undefined ? {} : { stream: options.stream }) })
+      this.send({
+        at: (options.from ?? 0) + i * (options.every ?? 1),
+        metrics: { [metric]: value },
+        ...(options.device === undefined ? {} : { device: options.device }),
+        ...(options.stream === undefined ? {} : { stream: options.stream }),
+      })
     })
     return this
   }
@@ -86,7 +111,10 @@ export class RuleBench {
   /** New rules come into force. */
   reload(rules: string): this {
     const text = JSON.stringify([{ file: 'test.yaml', text: rules }])
-    this.core.apply({ kind: 'rules', seq: this.#seq, received: T0 + 1e6 * MINUTE, hash: text, text }, this.out)
+    this.core.apply(
+      { kind: 'rules', seq: this.#seq, received: T0 + 1e6 * MINUTE, hash: text, text },
+      this.out,
+    )
     return this
   }
 
@@ -101,7 +129,12 @@ export class RuleBench {
     const text = this.out.map((t) => {
       const at = Number(((t.time - T0) / MINUTE).toFixed(3))
       const key = Object.values(t.key).join('/')
-      const marks = [t.status === 'unknown' ? ' unknown' : '', t.flapping ? ' flapping' : '', t.unconfirmed ? ' unconfirmed' : '', t.reason === undefined ? '' : ` ${t.reason}`].join('')
+      const marks = [
+        t.status === 'unknown' ? ' unknown' : '',
+        t.flapping ? ' flapping' : '',
+        t.unconfirmed ? ' unconfirmed' : '',
+        t.reason === undefined ? '' : ` ${t.reason}`,
+      ].join('')
       return `${at} ${key} ${t.previous}>${t.level}${marks}`
     })
     this.out.length = 0
