@@ -23,8 +23,11 @@ export const PANE = {
 const STRIDE = 16
 /** Panes of one window. */
 const PER_WINDOW = 64
-/** Panes kept at most, those for judgements behind the newest included; further back is missing. */
-const PANES_MAX = 4096
+/**
+ * Panes kept at most: a judgement more than seven windows behind the newest is missing where its window is made of panes.
+ * 64 KiB a window.
+ */
+const PANES_MAX = 512
 
 /**
  * Panes of w/64 anchored to the epoch: pane p holds the samples of [p·w/64, (p + 1)·w/64). A range is made of every pane

@@ -32,7 +32,7 @@ import { CURRENT, EARLIER, GONE, PANES, type Range, type SampleWindow } from './
  *
  * Warm-up: four samples and a finite band (not all of one or two times). Theil–Sen is exact up to 128 samples in the
  * window; above, its points are the means of panes of w/64 anchored to the epoch (mean time, mean value; 65 at most).
- * Cost: O(n) a sample, n ≤ 128 points: about 0.4 µs at 60 samples. Least squares is O(1) from running sums.
+ * Cost: O(n) a sample, n ≤ 128 points: 2 to 4 µs at 60 samples, least squares 0.3 µs at any number (bench/micro).
  */
 const EXACT_POINTS = 128
 /** More new points than this since the last judgement: looking at all pairs anew is cheaper. */
@@ -249,9 +249,27 @@ class Robust implements Line {
       return points
     }
     const panes = window.panes
-    if (panes === null) return points
-    for (let i = panes.indexOf(time - window.ms); i <= panes.indexOf(time); i++)
-      if (panes.has(i)) pushPane(points, panes, i)
+    if (range === PANES) {
+      if (panes !== null) for (let i = panes.from; i <= panes.to; i++) pushPane(points, panes, i)
+      return points
+    }
+    // The samples are there: their means by pane, the oldest pane whole.
+    const ms = window.ms / 64
+    let at = window.from
+    const start = Math.floor((time - window.ms) / ms) * ms
+    while (at > 0 && window.timeAt(at - 1) >= start) at--
+    while (at < window.to) {
+      const pane = Math.floor(window.timeAt(at) / ms)
+      let n = 0
+      let times = 0
+      let values = 0
+      for (; at < window.to && Math.floor(window.timeAt(at) / ms) === pane; at++) {
+        n++
+        times += window.timeAt(at) - pane * ms
+        values += window.valueAt(at)
+      }
+      points.push(pane * ms + times / n, values / n)
+    }
     return points
   }
 }

@@ -121,13 +121,6 @@ export function inZone(zone: Zone, latitude: number, longitude: number): boolean
   return inside
 }
 
-/** Names of the areas that hold the position, in the file's order. */
-export function zonesAt(all: ReadonlyMap<string, Zone>, lat: number, lon: number): string[] {
-  const names: string[] = []
-  for (const zone of all.values()) if (inZone(zone, lat, lon)) names.push(zone.name)
-  return names
-}
-
 /** Metres to the nearest edge: 0 inside an area; to the line for a route. O(edges). */
 export function distanceTo(zone: Zone, latitude: number, longitude: number): number {
   if (inZone(zone, latitude, longitude)) return 0
