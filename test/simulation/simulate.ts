@@ -94,7 +94,7 @@ export function planOf(seed: number): Plan {
     sinkErrors: random.pick([0, 0.3]),
     sinkMs: random.pick([1, 40, 900]),
     jumps: jumping ? times(3).map((at) => [at, random.pick([-3_600_000, 3_600_000, 40_000])] as const) : [],
-    cuts: random.chance(0.5) ? times(2).map((at) => [at, random.integer(100, 4000)] as const) : [],
+    cuts: random.chance(0.5) ? times(2).map((at) => [at, random.chance(0.3) ? random.integer(65_000, 80_000) : random.integer(100, 4000)] as const) : [],
   }
 }
 
@@ -195,7 +195,8 @@ async function perform(seed: number, plan: Plan, sabotage: Sabotage | null): Pro
       note()
       if (heldEver) overtaken = true
       engine = null
-      world.schedule(random.integer(20, 3000), begin)
+      // Now and then for longer than `absent`: the backlog must not be outrun by the clock.
+      world.schedule(random.chance(0.15) ? random.integer(65_000, 80_000) : random.integer(20, 3000), begin)
     })
     const sink: Sink = {
       name: 'sink',
