@@ -13,8 +13,9 @@ import { DECODERS } from '../../ingest/decoders/index.js'
 import { MessageWriter } from '../../ingest/decoders/writer.js'
 import { MqttTransport } from '../../ingest/mqtt.js'
 import { NatsTransport } from '../../ingest/nats.js'
+import { textFaults } from '../config/check-texts.js'
 import type { BrokerConnection, Settings, SourceSettings } from '../config/settings.js'
-import { readTexts } from '../config/texts.js'
+import { readTexts, type Texts } from '../config/texts.js'
 import { textRecords } from '../engine/configure.js'
 import { Core, type CoreOptions } from '../engine/core.js'
 import type { DeliveryMode } from '../engine/deliveries.js'
@@ -62,11 +63,11 @@ export interface RunningEngine {
   close(): Promise<void>
 }
 
-/** Rule faults found at the start: the engine does not start with them. */
+/** Faults of rules, registry, zones or metrics found at the start: the engine does not start with them. */
 export class RulesRefused extends HaidangError {
   readonly faults: readonly Fault[]
   constructor(faults: readonly Fault[]) {
-    super('HD_RULE_SYNTAX', `${faults.length} faults in the rules`)
+    super('HD_RULE_SYNTAX', `${faults.length} ${faults.length === 1 ? 'fault' : 'faults'} in the rules and what they refer to`)
     this.faults = faults
   }
 }
@@ -112,7 +113,7 @@ async function assemble(
 
   // Texts first: a faulty rule must not cost the start of anything.
   const texts = await readTexts(settings.texts)
-  refuseFaultyRules(texts, settings.timezone)
+  refuseFaultyTexts(settings, texts)
 
   const lock = await lockDirectory(settings.data)
   closing.push(() => lock.release())
@@ -361,8 +362,11 @@ async function shutDown(parts: {
   await parts.lock.release()
 }
 
-function refuseFaultyRules(texts: Awaited<ReturnType<typeof readTexts>>, timezone: string): void {
-  const trial = new Core({ timezone })
+function refuseFaultyTexts(settings: Settings, texts: Texts): void {
+  const { metrics, registry, zones } = textFaults(settings.texts, texts)
+  const beside = [...metrics, ...registry, ...zones].filter(({ severity }) => severity === 'error')
+  if (beside.length > 0) throw new RulesRefused(beside)
+  const trial = new Core({ timezone: settings.timezone })
   for (const record of textRecords(texts, 0)) trial.apply(record, [])
   const faults = trial.faults.filter((fault) => fault.severity === 'error')
   if (faults.length > 0) throw new RulesRefused(faults)

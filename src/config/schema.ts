@@ -142,7 +142,7 @@ export const SOURCE_SCHEMA = {
     factor: {
       type: 'object',
       propertyNames: { type: 'string', format: 'metric' },
-      additionalProperties: { type: 'number', not: { const: 0 } },
+      additionalProperties: { type: 'number', minimum: -1e15, maximum: 1e15, not: { const: 0 } },
       description: "Metric (after rename): what its value is multiplied by to come to the metric's unit.",
     },
     zone: {

@@ -56,7 +56,11 @@ export async function readSources(
       )
     else names.set(document.name, index)
     if (RESERVED.includes(document.name))
-      report.fault([...at, 'name'], 'HD_CONFIG_VALUE', `'${document.name}' is a feed of the engine's own: take another name`)
+      report.fault(
+        [...at, 'name'],
+        'HD_CONFIG_VALUE',
+        `'${document.name}' is a feed of the engine's own: take another name`,
+      )
     checkDecoder(document, at, report)
     checkTransport(document, at, all, hasBroker, report)
     checkTopics(document, at, report)

@@ -22,6 +22,8 @@ export function schemaFaults(schema: object, value: unknown): SchemaFault[] {
     const ajv = new Ajv({
       allErrors: true,
       strict: true,
+      // .inf is a number of YAML; where it makes no sense the schema has a minimum or maximum.
+      strictNumbers: false,
       verbose: true,
       useDefaults: true,
       allowUnionTypes: true,

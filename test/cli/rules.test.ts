@@ -125,16 +125,16 @@ t.test('a broken registry, zones file, metrics file or setting is told at its pl
   t.match(registry.stdout, /none\.yaml/)
   const { code, stdout } = await run(check, [file], { HAIDANG_DEVICES: path.join(dir, 'devices.yaml') })
   t.equal(code, 1)
-  t.match(stdout, /devices\.yaml:3:5: error: device b: limit\.x must be a number/)
-  t.match(stdout, /devices\.yaml:4:5: error: devices: 'a' stands twice/)
-  t.match(stdout, /metrics\.yaml:2:6: error: metrics: 'Bad' is not snake_case/)
+  t.match(stdout, /devices\.yaml:3:30: error: 'devices\[1\]\.limit\.x' is a number or null, not 'high'/)
+  t.match(stdout, /devices\.yaml:4:15: error: the device 'a' stands twice, first in line 2/)
+  t.match(stdout, /metrics\.yaml:2:1: error: 'Bad' in the file is no name for it: a metric in snake_case/)
   t.match(
     (await run(check, [file], { HAIDANG_DEVICES: path.join(dir, 'bad.yaml') })).stdout,
     /bad\.yaml:\d+:\d+: error: no YAML/,
   )
   t.match(
     (await run(check, [file], { HAIDANG_ZONES: path.join(dir, 'broken.geojson') })).stdout,
-    /broken\.geojson:2:17: error: zones: /,
+    /broken\.geojson:2:17: error: no JSON: /,
   )
   const settings = await run(check, [], { HAIDANG_RULES: file }, dir)
   t.equal(settings.code, 1)
