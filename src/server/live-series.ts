@@ -13,6 +13,7 @@ import { BOUNDS } from '../model/bounds.js'
 import type { SampleBatch } from '../model/columns.js'
 import { QUALITY } from '../model/quality.js'
 import type { SeriesIndex } from '../model/series.js'
+import { gapLimit } from './wire.js'
 
 /** What chart code needs of the world's registries; given in, since they may be reloaded. */
 export interface SeriesCatalogue {
@@ -31,8 +32,6 @@ export interface Columns {
 const UNMET = 0
 const UNCHARTED = 1
 const FIRST_RING = 2
-/** A silence of more than this many expected intervals is drawn as a gap. */
-const GAP_INTERVALS = 3
 /** Gaps looked at for the observed interval (as rules do: median of the last 8). */
 const OBSERVED_GAPS = 8
 /** What is not a reading of now: stored elsewhere, not drawn. `late` is drawn, in its place. */
@@ -147,7 +146,7 @@ export class Ring {
     let last = first > 0 && first > this.written - capacity ? this.#time[(first - 1) % capacity]! : Number.NaN
     for (const at of order) {
       const t = this.#time[at]!
-      if (interval !== null && t - last > GAP_INTERVALS * interval) {
+      if (interval !== null && t - last > gapLimit(interval)) {
         time.push(last + interval)
         value.push(null)
       }

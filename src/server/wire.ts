@@ -31,6 +31,14 @@ export const HEARTBEAT_MS = 1000
 /** Without a heartbeat for so long, ms, a connection counts as lost (browsers do not see half-open ones). */
 export const LOST_MS = 3000
 
+/**
+ * Longest time between two points, ms, that is still one line: three expected intervals; fast series are drawn as the
+ * smallest and largest of each second, which lie up to two seconds apart.
+ */
+export function gapLimit(interval_ms: number): number {
+  return Math.max(3 * interval_ms, 2000 + interval_ms)
+}
+
 // -- client to server
 
 /** First message. `epoch` and `since` of what the client last saw, so that it gets only what it missed. */

@@ -3,11 +3,10 @@
  * draws a false line through NaN, and a leading NaN blanks the chart). Pure.
  */
 
-import type { Chart } from '../../src/server/wire.js'
+import { type Chart, gapLimit } from '../../src/server/wire.js'
 
 /** Points kept; more than twice the pixels of a plot cannot be seen. */
 const POINTS_MAX = 2400
-const GAP_INTERVALS = 3
 
 export class ChartData {
   readonly time: number[] = []
@@ -64,7 +63,7 @@ export class ChartData {
   /** A late point may have filled a gap: its mark goes where the neighbours are near enough. */
   #closeGaps(interval: number): void {
     for (let i = this.time.length - 2; i > 0; i--)
-      if (this.value[i] === null && this.time[i + 1]! - this.time[i - 1]! <= GAP_INTERVALS * interval) {
+      if (this.value[i] === null && this.time[i + 1]! - this.time[i - 1]! <= gapLimit(interval)) {
         this.time.splice(i, 1)
         this.value.splice(i, 1)
       }
