@@ -69,6 +69,8 @@ const PING_OUT_MAX = 2
  * it. A sync takes ms; while the log is full the repetition costs less than forgetting.
  */
 const ACK_WAIT_MS = 10_000
+/** How long `close` waits for acknowledgements to leave. */
+const FLUSH_MS = 1000
 const DRAIN_MS = 5000
 
 export class NatsTransport implements Transport {
@@ -111,7 +113,13 @@ export class NatsTransport implements Transport {
     this.#connection = undefined
     this.#feed.closed()
     if (connection === undefined || connection.isClosed()) return
-    await connection.flush().catch(() => undefined)
+    // With the server gone a flush would wait for it to come back; nothing is left to say to it then.
+    let late: NodeJS.Timeout | undefined
+    const waited = new Promise<void>((resolve) => {
+      late = setTimeout(resolve, FLUSH_MS)
+    })
+    await Promise.race([connection.flush().catch(() => undefined), waited])
+    clearTimeout(late)
     await connection.close()
   }
 
