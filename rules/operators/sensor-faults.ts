@@ -14,15 +14,19 @@ import { METRIC, MIN_SPREAD, signature, WINDOW } from './signatures.js'
 /**
  * spike(m): one sample far off that the next does not confirm. It is known when the next sample is back: true at that
  * one. Far off: further from the median of the eight samples before it than 8 × their spread (1.4826 × MAD), than
- * `min=`, and than 0.5 % of the metric's possible range (so that the last digit of a calm sensor is no spike); back: at
- * most a quarter as far off, or within that bound. A step is none, nor are two samples off in a row. Missing with fewer
- * than four samples before. A sample out of order is put in its place among the last 16. O(1), 10 values sorted only when
- * the sample before stands out.
+ * `min=`, and than the last digit of a calm sensor, which has no spread: 1 % of the median, 1/10 000 of the metric's
+ * possible range. Back: at most a quarter as far off, or within that bound. A step is none, nor are two samples off in a
+ * row. Missing with fewer than four samples before. A sample out of order is put in its place among the last 16. O(1):
+ * eight values are sorted only when the sample before stands out from both neighbours.
  */
 const BEFORE = 8
 const BEFORE_MIN = 4
 const FAR = 8
 const BACK = 0.25
+const OF_MEDIAN = 0.01
+const OF_RANGE = 1e-4
+/** A range wider than this is no measure of anything: ±1 000 000 000 W. */
+const RANGE_MAX = 10_000
 const X = 1
 const SCRATCH = new Float64Array(BEFORE)
 
@@ -32,7 +36,7 @@ class Spike implements Operator {
 
   constructor(constants: Constants, context: OperatorContext) {
     const possible = context.metricMax - context.metricMin
-    this.#floor = Math.max(constant(constants, 'min', 0), Number.isFinite(possible) ? 0.005 * possible : 0)
+    this.#floor = Math.max(constant(constants, 'min', 0), possible <= RANGE_MAX ? OF_RANGE * possible : 0)
   }
 
   push(time: number, value: number): void {
@@ -53,9 +57,10 @@ class Spike implements Operator {
     for (let i = 0; i < n; i++) SCRATCH[i] = recent.get(at - 2 - i, X)
     const centre = medianOf(SCRATCH, n)
     const off = Math.abs(suspect - centre)
-    if (off <= this.#floor) return 0
+    const floor = Math.max(this.#floor, OF_MEDIAN * Math.abs(centre))
+    if (off <= floor) return 0
     for (let i = 0; i < n; i++) SCRATCH[i] = Math.abs(recent.get(at - 2 - i, X) - centre)
-    const bound = Math.max(this.#floor, FAR * 1.4826 * medianOf(SCRATCH, n))
+    const bound = Math.max(floor, FAR * 1.4826 * medianOf(SCRATCH, n))
     if (off <= bound) return 0
     return Math.abs(now - centre) <= Math.max(bound, BACK * off) && Math.abs(now - suspect) > bound ? 1 : 0
   }

@@ -101,6 +101,8 @@ t.test('a spike is known when the next sample is back; a step is none', async (t
   t.same(spike([...calm, 9, 9, 1]).slice(-3), [0, 0, 0], 'two samples off are no spike')
   t.same(spike([...calm, 9, 9.01, 9, 8.99]).slice(-4), [0, 0, 0, 0], 'a step is none')
   t.same(spike([5, 5, 5, 5, 5, -40, 5]).slice(-2), [0, 1], 'out of a constant')
+  t.same(spike([25, 25, 25, 25, 25, 25.1, 25]).slice(-2), [0, 0], 'the last digit of a calm sensor')
+  t.same(spike([...calm, 9, 1.01, 1, 1, 7, 1]).slice(-2), [0, 1], 'one spike does not hide the next')
   t.same(spike([5, 5, 5, 5, 5, 6, 5], { min: 2 }).slice(-2), [0, 0], 'less than min=')
   t.ok(spike([1, 1, 9, 1]).every(Number.isNaN), 'missing with fewer than four samples before')
   const gauss = normal(random(5))
