@@ -2,19 +2,20 @@
  * One life of the engine in the simulation: the real core, loop, decoder, log, checkpoints, cursors and sink runner,
  * put together as `haidang run` does it, on a simulated disk, clock, brokers, store and sink.
  */
-import { deserialize, serialize } from 'node:v8'
 import { native } from '../../ingest/decoders/native.js'
 import { MessageWriter } from '../../ingest/decoders/writer.js'
 import { SinkRunner } from '../../src/alerts/sinks/runner.js'
 import type { Sink } from '../../src/alerts/sinks/sink.js'
 import { textRecords } from '../../src/engine/configure.js'
-import { Core, type CoreState } from '../../src/engine/core.js'
+import type { CoreOptions } from '../../src/engine/core.js'
+import { Fold } from '../../src/engine/fold.js'
 import { Loop } from '../../src/engine/loop.js'
-import { Recovery } from '../../src/engine/recovery.js'
+import type { Recovery } from '../../src/engine/recovery.js'
 import { Checkpoints } from '../../src/log/checkpoints.js'
 import { Cursors } from '../../src/log/cursors.js'
 import type { Disk } from '../../src/log/disk.js'
 import { type Log, openLog } from '../../src/log/log.js'
+import { readNewest } from '../../src/log/newest.js'
 import { trimPoint } from '../../src/log/trim-point.js'
 import { formatFault } from '../../src/model/errors.js'
 import { SeriesIndex } from '../../src/model/series.js'
@@ -53,6 +54,7 @@ export class Engine {
   readonly runner: SinkRunner
   readonly index: SeriesIndex
   readonly #parts: EngineParts
+  readonly #options: CoreOptions
   readonly #checkpoints: Checkpoints
   readonly #cursors: Cursors
   checkpointsWritten = 0
@@ -62,6 +64,7 @@ export class Engine {
 
   private constructor(
     parts: EngineParts,
+    options: CoreOptions,
     log: Log,
     loop: Loop,
     recovery: Recovery,
@@ -70,6 +73,7 @@ export class Engine {
     runner: SinkRunner,
   ) {
     this.#parts = parts
+    this.#options = options
     this.log = log
     this.loop = loop
     this.index = loop.core.index
@@ -84,42 +88,36 @@ export class Engine {
     const { life, disk, brokers } = parts
     const checkpoints = await Checkpoints.open(disk, `${DATA}/checkpoints`)
     const cursors = new Cursors(disk, `${DATA}/cursors`)
-    const index = new SeriesIndex()
+    const options: CoreOptions = {
+      timezone: 'Asia/Ho_Chi_Minh',
+      delivery: parts.forgetful ? {} : { jetstream: 'sequence', mqtt: 'run' },
+    }
+    const fold = new Fold(options)
+    const { core, recovery } = fold
     let runner: SinkRunner | null = null
     let engine: Engine
     const log = await openLog({
       disk,
       directory: `${DATA}/log`,
-      index,
+      index: core.index,
       scheduler: life,
       limits: LIMITS,
       onSynced: () => runner?.wake(),
     })
-    const core = new Core({
-      index,
-      timezone: 'Asia/Ho_Chi_Minh',
-      delivery: parts.forgetful ? {} : { jetstream: 'sequence', mqtt: 'run' },
-    })
-    const checkpoint = await checkpoints.newest(log.lastSeq)
-    if (checkpoint !== null) {
-      const chunks: Uint8Array[] = []
-      for await (const chunk of checkpoint.chunks()) chunks.push(chunk)
-      core.load(deserialize(Buffer.concat(chunks)) as CoreState)
-    }
-    const recovery = new Recovery(core)
-    const reader = log.reader(index)
-    await reader.replay(core.seq + 1, (logged) => recovery.apply(logged))
+    await readNewest(checkpoints, fold, log.recovery.lastSeq)
+    const from = core.seq
+    const reader = log.reader(core.index)
+    await reader.replay(from + 1, (logged) => fold.apply(logged))
     await reader.close()
-    parts.world.say(
-      `engine up at seq ${core.seq}, checkpoint ${checkpoint?.seq ?? 0}, cut ${log.recovery.cutBytes} bytes`,
-    )
+    core.seq = Math.max(core.seq, log.recovery.lastSeq)
+    parts.world.say(`engine up at seq ${core.seq}, checkpoint ${from}, cut ${log.recovery.cutBytes} bytes`)
     const loop = new Loop(
       {
         core,
         log,
         clock: life,
         audience: { alert: () => {}, samples: () => {}, feed: () => {} },
-        writer: new MessageWriter(index),
+        writer: new MessageWriter(core.index),
         feeds: brokers.map(({ feed }) => ({
           name: feed,
           decoder: native,
@@ -145,7 +143,7 @@ export class Engine {
       accepts: () => true,
       limits: { unsaved: 3, retry_ms_max: 2000, idle_ms: 10_000 },
     })
-    engine = new Engine(parts, log, loop, recovery, checkpoints, cursors, runner)
+    engine = new Engine(parts, options, log, loop, recovery, checkpoints, cursors, runner)
     engine.#begin()
     return engine
   }
@@ -215,23 +213,23 @@ export class Engine {
     life.later(TICK_MS, tick)
   }
 
+  /** As src/log/checkpoint-worker.ts does it: a second fold reads behind the sync, and is what is written down. */
   async #checkpointForEver(): Promise<void> {
     const { life, world } = this.#parts
+    const checkpoints = this.#checkpoints
+    await life.after(CHECKPOINT_MS)
+    const fold = new Fold(this.#options)
+    await readNewest(checkpoints, fold, Number.POSITIVE_INFINITY)
+    const reader = this.log.reader(fold.core.index)
     for (;;) {
-      await life.after(CHECKPOINT_MS)
-      const { core } = this.loop
-      const { seq } = core
-      const state = serialize(core.save())
       try {
-        // Never ahead of the log.
-        await this.log.flush()
-        const slices: Uint8Array[] = []
-        for (let from = 0; from < state.length; from += 4096) slices.push(state.subarray(from, from + 4096))
-        await this.#checkpoints.write(seq, slices)
+        await reader.replay(fold.core.seq + 1, (logged) => fold.apply(logged))
+        const { seq } = fold.core
+        if (seq > checkpoints.newestSeq) await checkpoints.write(seq, [fold.save()])
         this.checkpointsWritten++
         const keepFrom = trimPoint({
           shippedSeq: this.shippedSeq,
-          olderCheckpointSeq: this.#checkpoints.olderSeq,
+          olderCheckpointSeq: checkpoints.olderSeq,
           sinkSeqs: [await this.#cursors.load('sink')],
           share: this.log.status().share,
         })
@@ -240,6 +238,7 @@ export class Engine {
       } catch (error) {
         world.say(`no checkpoint: ${(error as Error).message}`)
       }
+      await life.after(CHECKPOINT_MS)
     }
   }
 }

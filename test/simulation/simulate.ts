@@ -94,7 +94,12 @@ export function planOf(seed: number): Plan {
     sinkErrors: random.pick([0, 0.3]),
     sinkMs: random.pick([1, 40, 900]),
     jumps: jumping ? times(3).map((at) => [at, random.pick([-3_600_000, 3_600_000, 40_000])] as const) : [],
-    cuts: random.chance(0.5) ? times(2).map((at) => [at, random.chance(0.3) ? random.integer(65_000, 80_000) : random.integer(100, 4000)] as const) : [],
+    cuts: random.chance(0.5)
+      ? times(2).map(
+          (at) =>
+            [at, random.chance(0.3) ? random.integer(65_000, 80_000) : random.integer(100, 4000)] as const,
+        )
+      : [],
   }
 }
 
