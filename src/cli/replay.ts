@@ -18,6 +18,7 @@ import type { MessageRecord } from '../model/record.js'
 import { parseIsoTime } from '../model/time.js'
 import { parseArguments } from './arguments.js'
 import { type Command, EXIT_FAULTS, EXIT_FINE, type Io, wrongUsage } from './command.js'
+import { settingsBeside } from './settings-beside.js'
 
 export const replay: Command = {
   name: 'replay',
@@ -47,15 +48,12 @@ export const replay: Command = {
         io,
       )
 
-    const core = new Core({ timezone: io.env['HAIDANG_TIMEZONE'] ?? 'Asia/Ho_Chi_Minh' })
+    const settings = await settingsBeside(io)
+    if (settings === null) return EXIT_FAULTS
+    const core = new Core({ timezone: settings.timezone })
     const out: Transition[] = []
     try {
-      const texts = await readTexts({
-        rules,
-        devices: io.env['HAIDANG_DEVICES'],
-        zones: io.env['HAIDANG_ZONES'],
-        metrics: io.env['HAIDANG_METRICS'],
-      })
+      const texts = await readTexts({ ...settings.texts, rules })
       for (const record of textRecords(texts, Number.NEGATIVE_INFINITY)) core.apply(record, out)
     } catch (error) {
       if (!(error instanceof HaidangError)) throw error

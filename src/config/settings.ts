@@ -29,7 +29,6 @@ import { offsetOf, Report } from './report.js'
 import { SETTINGS_SCHEMA, SOURCE_SCHEMA } from './schema.js'
 import type { Address, BrokerConnection, Settings } from './shape.js'
 import { readSources } from './sources.js'
-import { schemaFaults, soundPart } from './validate.js'
 
 export type { Address, BrokerConnection, Settings, SourceSettings } from './shape.js'
 
@@ -85,7 +84,7 @@ export async function readSettings(
       `the file has ${text.length} characters, at most ${FILE_CHARS_MAX} are read`,
     )
 
-  const { document, sources } = soundDocument(file)
+  const { document, sources } = await soundDocument(file)
   const users = override(document, env, report, cwd)
   const reading: Reading = { report, env, base: path.dirname(full) }
   const settings = await settingsOf(document, sources, users, reading, cwd)
@@ -99,21 +98,35 @@ interface SoundSource {
   readonly document: SourceDocument
 }
 
-/** Reports what the schema says against the file; what is left satisfies it. */
-function soundDocument(file: ConfigText): { document: Editable<SettingsDocument>; sources: SoundSource[] } {
-  const value = file.value ?? {}
+/**
+ * Reports what the schema says against the file; what is left satisfies it. Ajv is loaded only where there is something
+ * to check: 0.2 s that `replay` without a file need not wait.
+ */
+async function soundDocument(
+  file: ConfigText,
+): Promise<{ document: Editable<SettingsDocument>; sources: SoundSource[] }> {
+  const { value } = file
+  if (value === undefined) return { document: defaults(), sources: [] }
+  const { schemaFaults, soundPart } = await import('./validate.js')
   for (const { path, place, code, message } of schemaFaults(SETTINGS_SCHEMA, value))
     file.fault(code, offsetOf(file, path, place), message)
-  const { sources, ...rest } = (typeof value === 'object' && !Array.isArray(value) ? value : {}) as Record<
-    string,
-    unknown
-  >
-  const document = soundPart(SETTINGS_SCHEMA, rest) ?? soundPart(SETTINGS_SCHEMA, {})
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    return { document: defaults(), sources: [] }
+  const { sources, ...rest } = value as Record<string, unknown>
+  const document = (soundPart(SETTINGS_SCHEMA, rest) as SettingsDocument | undefined) ?? defaults()
   const sound = (Array.isArray(sources) ? sources : []).flatMap((source: unknown, index) => {
     const document = soundPart(SOURCE_SCHEMA, source) as SourceDocument | undefined
     return document === undefined ? [] : [{ index, document }]
   })
-  return { document: document as Editable<SettingsDocument>, sources: sound }
+  return { document, sources: sound }
+}
+
+/** What the schema gives where nothing is said. */
+function defaults(): Editable<SettingsDocument> {
+  const found: Record<string, unknown> = {}
+  for (const [key, schema] of Object.entries<object>(SETTINGS_SCHEMA.properties))
+    if ('default' in schema) found[key] = schema.default
+  return found as unknown as Editable<SettingsDocument>
 }
 
 type Editable<T> = { -readonly [K in keyof T]: T[K] }
