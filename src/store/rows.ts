@@ -2,6 +2,7 @@ import type { Transition } from '../model/alert.js'
 import { metricRegistry } from '../model/metrics.js'
 import type { CommandRecord, DeadLetterRecord, TextRecord } from '../model/record.js'
 import { deviceRegistry } from '../model/registry.js'
+import { zones } from '../model/zones.js'
 
 /** Rows of the small tables as ClickHouse takes them: one line of JSON each (`dead_letters`: RowBinary). Pure. */
 
@@ -105,38 +106,61 @@ export function metricRows(record: TextRecord): string[] {
   )
 }
 
-interface Feature {
-  readonly id?: unknown
-  readonly properties?: Readonly<Record<string, unknown>> | null
-  readonly geometry?: { readonly type?: string; readonly coordinates?: unknown } | null
+/**
+ * Zones of a GeoJSON text, by the same reading as the rules': areas as a MultiPolygon in which a hole is a ring after
+ * its outer one, routes as a line.
+ */
+export function zoneRows(record: TextRecord): string[] {
+  return readable(() =>
+    [...zones(record.text).values()].map((zone) =>
+      JSON.stringify({
+        seq: record.seq,
+        zone: zone.name,
+        name: String(zone.properties['title'] ?? zone.name),
+        kind: zone.kind,
+        polygons: zone.kind === 'area' ? polygonsOf(zone.paths.map(lonLat)) : [],
+        line: zone.kind === 'line' ? zone.paths.flatMap(lonLat) : [],
+        properties: JSON.stringify(zone.properties),
+      }),
+    ),
+  )
 }
 
-/** Zones of a GeoJSON text: polygons as a MultiPolygon, routes as a line; other geometries are left out. */
-export function zoneRows(record: TextRecord): string[] {
-  return readable(() => {
-    const document = JSON.parse(record.text) as { features?: readonly Feature[] }
-    const rows: string[] = []
-    for (const feature of document.features ?? []) {
-      const { type, coordinates } = feature.geometry ?? {}
-      const properties = feature.properties ?? {}
-      const zone = String(properties['id'] ?? feature.id ?? properties['name'] ?? '')
-      if (zone === '' || (type !== 'Polygon' && type !== 'MultiPolygon' && type !== 'LineString')) continue
-      const polygons =
-        type === 'Polygon' ? [coordinates] : type === 'MultiPolygon' ? (coordinates as unknown[]) : []
-      rows.push(
-        JSON.stringify({
-          seq: record.seq,
-          zone,
-          name: String(properties['name'] ?? zone),
-          kind: type === 'LineString' ? 'route' : 'area',
-          polygons: polygons.map((p) => (p as unknown[][]).map((ring) => ring.map(lonLat))),
-          line: type === 'LineString' ? (coordinates as unknown[]).map(lonLat) : [],
-          properties: JSON.stringify(properties),
-        }),
-      )
-    }
-    return rows
-  })
+type Ring = [lon: number, lat: number][]
+
+/**
+ * Rings as polygons with holes. Zones count even–odd over all their rings: one that lies within an odd number of others
+ * is a hole of the innermost of them, the rest are outlines, islands in a hole too. O(rings² × vertices).
+ */
+function polygonsOf(rings: readonly Ring[]): Ring[][] {
+  const around = rings.map((ring) => rings.filter((other) => other !== ring && inside(ring[0]!, other)))
+  const polygons = new Map<Ring, Ring[]>()
+  for (const [i, ring] of rings.entries()) if (around[i]!.length % 2 === 0) polygons.set(ring, [ring])
+  for (const [i, ring] of rings.entries()) {
+    const depth = around[i]!.length
+    if (depth % 2 === 0) continue
+    const outline = around[i]!.find((other) => around[rings.indexOf(other)]!.length === depth - 1)
+    polygons.get(outline!)?.push(ring)
+  }
+  return [...polygons.values()]
+}
+
+/** Even–odd: the ray to the east crosses an odd number of edges. */
+function inside([lon, lat]: [number, number], ring: Ring): boolean {
+  let within = false
+  for (let i = 0, j = ring.length - 1; i < ring.length; j = i++) {
+    const [lonA, latA] = ring[i]!
+    const [lonB, latB] = ring[j]!
+    if (latA > lat !== latB > lat && lon < ((lonB - lonA) * (lat - latA)) / (latB - latA) + lonA)
+      within = !within
+  }
+  return within
+}
+
+function lonLat(path: Float64Array): Ring {
+  const ring: Ring = []
+  for (let i = 0; i + 1 < path.length; i += 2) ring.push([path[i + 1]!, path[i]!])
+  return ring
 }
 
 /** Columns of deadLetterRow, in order. */
@@ -188,11 +212,6 @@ function binary(value: string | Uint8Array): Buffer {
   }
   length.push(rest)
   return Buffer.concat([Buffer.from(length), bytes])
-}
-
-function lonLat(point: unknown): [number, number] {
-  const [lon, lat] = point as number[]
-  return [lon!, lat!]
 }
 
 function finite(x: number): number | null {

@@ -17,6 +17,9 @@ import {
 } from './shipment.js'
 import type { ShipmentFiles } from './shipment-files.js'
 
+/** `idle`: nothing to ship; `pace`: the rest of the second after a small shipment; `backoff`: after a failure. */
+type Pause = 'idle' | 'pace' | 'backoff'
+
 /** What the shipper needs of the store. Errors of `insert` are sorted by `code` (ClickHouse's number as text). */
 export interface StorePort {
   /** Resolves when the rows are committed, in the views too. */
@@ -116,7 +119,8 @@ export class Shipper {
   /** queue[0] may be in the store already. */
   #doubt = false
   #failures = 0
-  #wake: (() => void) | undefined
+  /** Ends the pause under way, and what kind it is. */
+  #pause: { readonly kind: Pause; end(): void } | undefined
   #drained: (() => void)[] = []
   #state: ShipperStatus['state'] = 'idle'
   #inserts = 0
@@ -166,23 +170,28 @@ export class Shipper {
     }
   }
 
-  /** The store is back, or the log has more: do not wait out the pause. */
+  /** The log has more. Called at every sync: it ends an idle pause, never the second between two inserts. */
   wake(): void {
-    this.#wake?.()
+    if (this.#pause?.kind === 'idle') this.#pause.end()
+  }
+
+  /** The store is back: do not wait out the back-off. */
+  retry(): void {
+    if (this.#pause?.kind === 'backoff') this.#pause.end()
   }
 
   /** Resolves when everything that was synced at some moment after the call is in the store; never while it is down. */
   drained(): Promise<void> {
     if (this.#state === 'closed') return Promise.resolve()
     const done = new Promise<void>((resolve) => this.#drained.push(resolve))
-    this.wake()
+    this.#pause?.end()
     return done
   }
 
   /** Ends after the attempt under way, or 3 s; what is not in the store is shipped at the next start. */
   async close(): Promise<void> {
     this.#stop.abort()
-    this.wake()
+    this.#pause?.end()
     const late = setTimeout(() => this.#abandon.abort(), CLOSE_MS)
     await this.#running
     clearTimeout(late)
@@ -201,15 +210,15 @@ export class Shipper {
         if (full === undefined) {
           this.#state = 'idle'
           for (const resolve of this.#drained.splice(0, asking)) resolve()
-          if (this.#drained.length === 0) await this.#wait(POLL_MS)
+          if (this.#drained.length === 0) await this.#wait('idle', POLL_MS)
         } else if (!full && this.#drained.length === 0) {
-          await this.#wait(this.#interval - (performance.now() - started))
+          await this.#wait('pace', this.#interval - (performance.now() - started))
         }
       } catch (error) {
         // The log or our own file cannot be used just now; like the store, they may be again.
         this.#error = (error as Error).message
         this.#state = 'waiting'
-        await this.#wait(Math.min(BACKOFF_MS_MAX, BACKOFF_MS_MIN * 2 ** this.#failures++))
+        await this.#wait('backoff', Math.min(BACKOFF_MS_MAX, BACKOFF_MS_MIN * 2 ** this.#failures++))
       }
     }
     this.#state = 'closed'
@@ -292,7 +301,10 @@ export class Shipper {
         // Whatever it was, part of it may have been committed.
         this.#doubt = true
         this.#state = 'waiting'
-        await this.#wait(Math.min(BACKOFF_MS_MAX, BACKOFF_MS_MIN * 2 ** Math.min(this.#failures++, 20)))
+        await this.#wait(
+          'backoff',
+          Math.min(BACKOFF_MS_MAX, BACKOFF_MS_MIN * 2 ** Math.min(this.#failures++, 20)),
+        )
         if (this.#stop.signal.aborted) return false
         this.#state = 'shipping'
       }
@@ -398,13 +410,13 @@ export class Shipper {
     return this.#options.files.save({ shipped: this.#shipped, queue: this.#queue, set_aside: this.#setAside })
   }
 
-  async #wait(ms: number): Promise<void> {
+  async #wait(kind: Pause, ms: number): Promise<void> {
     if (ms <= 0 || this.#stop.signal.aborted) return
-    const woken = new AbortController()
-    this.#wake = () => woken.abort()
+    const ended = new AbortController()
+    this.#pause = { kind, end: () => ended.abort() }
     // An abort is the end of the pause, not a fault.
-    await pause(ms, undefined, { signal: woken.signal }).catch(() => undefined)
-    this.#wake = undefined
+    await pause(ms, undefined, { signal: ended.signal }).catch(() => undefined)
+    this.#pause = undefined
   }
 }
 

@@ -64,7 +64,7 @@ export interface Store {
   query(query: StoreQuery): Promise<Readable>
   /** Resolves when all that is synced now is in the store. */
   drained(): Promise<void>
-  /** There is something new behind the sync, and nothing else will say so for up to 200 ms. */
+  /** There is something new behind the sync; may be called at every sync. Unsaid, it is found within 200 ms. */
   wake(): void
   close(): Promise<void>
 }
@@ -136,7 +136,7 @@ class RunningStore implements Store {
       onState: (state, _pid, reason) => {
         if (state === 'up') this.#starts++
         this.#set(state, reason)
-        if (state === 'up') this.#shipper?.wake()
+        if (state === 'up') this.#shipper?.retry()
       },
     })
     this.#connect({ socket: this.#child.socket })

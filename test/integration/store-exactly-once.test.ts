@@ -34,7 +34,7 @@ t.test('rows equal what was logged, in every table', async (t) => {
     JSON.stringify({
       features: [
         {
-          properties: { id: 'z', name: 'Vùng' },
+          properties: { name: 'Vùng' },
           geometry: {
             type: 'Polygon',
             coordinates: [
@@ -43,6 +43,12 @@ t.test('rows equal what was logged, in every table', async (t) => {
                 [107, 20],
                 [107, 21],
                 [106, 20],
+              ],
+              [
+                [106.7, 20.2],
+                [106.9, 20.2],
+                [106.9, 20.4],
+                [106.7, 20.2],
               ],
             ],
           },
@@ -84,9 +90,13 @@ t.test('rows equal what was logged, in every table', async (t) => {
     },
   ])
   t.same(await rows(store, 'SELECT metric, vi FROM metrics'), [{ metric: 'level_m', vi: 'Mực nước' }])
-  t.same(await rows(store, 'SELECT zone, pointInPolygon((106.9, 20.5), polygons) AS inside FROM zones'), [
-    { zone: 'z', inside: 1 },
-  ])
+  t.same(
+    await rows(
+      store,
+      'SELECT zone, pointInPolygon((106.9, 20.5), polygons) AS inside, pointInPolygon((106.85, 20.25), polygons) AS hole FROM zones',
+    ),
+    [{ zone: 'Vùng', inside: 1, hole: 0 }],
+  )
   t.same(
     await rows(
       store,

@@ -61,7 +61,7 @@ t.test('kill -9 of the store at twelve random moments', async (t) => {
     hit += inserting
     process.kill(child.pid!, 'SIGKILL')
     await until(() => up === kill + 1)
-    shipper.wake()
+    shipper.retry()
   }
   await shipper.drained()
   t.ok(hit >= 3, `${hit} of 12 kills fell into an insert`)

@@ -136,7 +136,7 @@ t.test('every row once, in order, in bounded shipments', async (t) => {
 })
 
 t.test(
-  '200 seeds: answers lost before and after the commit, busy answers, restarts: once, with the same bytes',
+  '100 seeds: answers lost before and after the commit, busy answers, restarts: once, with the same bytes',
   async (t) => {
     for (let seed = 1; seed <= 100; seed++) {
       const next = random(seed)
@@ -168,7 +168,7 @@ t.test(
         const attempts = store.attempts.length
         // A crash at some attempt: only what is written down goes on.
         while (store.attempts.length < attempts + 2 && shipper.status.shipped_seq < log.lastSeq) {
-          shipper.wake()
+          shipper.retry()
           await new Promise((resolve) => setImmediate(resolve))
         }
         await shipper.close()
@@ -176,7 +176,7 @@ t.test(
       const shipper = await Shipper.open(options)
       const done = shipper.drained().then(() => true)
       while (!(await Promise.race([done, new Promise((resolve) => setImmediate(resolve, false))])))
-        shipper.wake()
+        shipper.retry()
       await shipper.close()
       if (
         !t.same(
@@ -225,7 +225,8 @@ t.test('poison is found by halves and set aside alone', async (t) => {
     },
   })
   const done = shipper.drained().then(() => true)
-  while (!(await Promise.race([done, new Promise((resolve) => setImmediate(resolve, false))]))) shipper.wake()
+  while (!(await Promise.race([done, new Promise((resolve) => setImmediate(resolve, false))])))
+    shipper.retry()
   await shipper.close()
   t.same(
     sorted(store.seqs.get('samples')),
@@ -271,7 +272,8 @@ t.test('a shipment whose rows are in the table is not split', async (t) => {
     },
   })
   const done = shipper.drained().then(() => true)
-  while (!(await Promise.race([done, new Promise((resolve) => setImmediate(resolve, false))]))) shipper.wake()
+  while (!(await Promise.race([done, new Promise((resolve) => setImmediate(resolve, false))])))
+    shipper.retry()
   await shipper.close()
   t.same(
     store.seqs.get('samples'),
