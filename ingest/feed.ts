@@ -127,3 +127,14 @@ function nothing(): void {}
 export function withoutCredentials(url: string): string {
   return url.replace(/\/\/[^/@]*@/, '//')
 }
+
+/** Resolves when `work` has ended, well or badly, or after `ms`. */
+export async function within(ms: number, work: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms)
+  })
+  // Whoever is saying goodbye has no use for the reason why it failed.
+  await Promise.race([work.then(nothing, nothing), late])
+  clearTimeout(timer)
+}

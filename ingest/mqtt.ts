@@ -20,7 +20,7 @@ import { HaidangError } from '../src/model/errors.js'
 import type { Clock, IngestSink, Transport, TransportStatus } from '../src/model/ports.js'
 import { ArrivalClock } from './arrival.js'
 import { Backoff } from './backoff.js'
-import { Feed, withoutCredentials } from './feed.js'
+import { Feed, within, withoutCredentials } from './feed.js'
 import { messageIdentity } from './identity.js'
 
 export interface MqttOptions {
@@ -55,6 +55,8 @@ const CAUGHT_UP_MS = 2000
 const CONNECT_TIMEOUT_MS = 10_000
 /** How long `close` waits for what is in flight. */
 const DRAIN_MS = 5000
+/** How long for the farewell. */
+const GOODBYE_MS = 1000
 
 /** The part of MQTT.js that its types hide. */
 interface PacketSender {
@@ -102,7 +104,10 @@ export class MqttTransport implements Transport {
     const client = this.#client
     this.#client = undefined
     this.#feed.closed()
-    if (client !== undefined) await client.endAsync().catch(() => client.end(true))
+    if (client === undefined) return
+    // DISCONNECT goes behind the last PUBACKs; a broker that answers nothing any more is not waited for.
+    await within(GOODBYE_MS, client.endAsync())
+    client.stream.destroy()
   }
 
   #connect(): void {
@@ -140,13 +145,18 @@ export class MqttTransport implements Transport {
       const upMs = upSince === 0 ? 0 : this.#options.clock.monotonic() - upSince
       this.#lost(client, reason || 'HD_INGEST_CONNECT the connection was closed', upMs)
     })
-    client.on('connect', ({ sessionPresent }) => {
-      if (this.#client !== client) return
+    // Not 'connect': MQTT.js emits that some ticks later, while what the broker sends again may stand right behind its
+    // CONNACK; its redelivery is recognised by coming after the news that the connection is new.
+    client.on('packetreceive', (packet) => {
+      if (packet.cmd !== 'connack' || packet.returnCode !== 0 || this.#client !== client || this.#closing)
+        return
       upSince = this.#options.clock.monotonic()
       this.#feed.up()
-      if (!sessionPresent && this.#feed.status.reconnects_total > 0)
+      if (!packet.sessionPresent && this.#feed.status.reconnects_total > 0)
         this.#feed.complain('the broker had forgotten our session: what was published meanwhile is lost')
       this.#watchForBacklog()
+    })
+    client.on('connect', () => {
       this.#subscribe(client, (why) => {
         reason = why
         client.end(true)
@@ -175,6 +185,7 @@ export class MqttTransport implements Transport {
   }
 
   #subscribe(client: MqttClient, fail: (why: string) => void): void {
+    if (client !== this.#client || this.#closing) return
     const topics = [...this.#options.topics]
     client.subscribe(topics, { qos: this.#options.qos ?? 1 }, (error, granted) => {
       if (client !== this.#client || this.#closing) return

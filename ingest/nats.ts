@@ -28,7 +28,7 @@ import { BOUNDS } from '../src/model/bounds.js'
 import type { Clock, IngestSink, Transport, TransportStatus } from '../src/model/ports.js'
 import { ArrivalClock } from './arrival.js'
 import { Backoff } from './backoff.js'
-import { Feed, withoutCredentials } from './feed.js'
+import { Feed, within, withoutCredentials } from './feed.js'
 import { sequenceIdentity } from './identity.js'
 
 export interface NatsOptions {
@@ -114,12 +114,7 @@ export class NatsTransport implements Transport {
     this.#feed.closed()
     if (connection === undefined || connection.isClosed()) return
     // With the server gone a flush would wait for it to come back; nothing is left to say to it then.
-    let late: NodeJS.Timeout | undefined
-    const waited = new Promise<void>((resolve) => {
-      late = setTimeout(resolve, FLUSH_MS)
-    })
-    await Promise.race([connection.flush().catch(() => undefined), waited])
-    clearTimeout(late)
+    await within(FLUSH_MS, connection.flush())
     await connection.close()
   }
 

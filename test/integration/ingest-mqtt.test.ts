@@ -1,4 +1,5 @@
 import { readFileSync, statSync } from 'node:fs'
+import net from 'node:net'
 import path from 'node:path'
 import mqtt, { type MqttClient } from 'mqtt'
 import t from 'tap'
@@ -82,6 +83,7 @@ t.test(
     const second = transport(broker, { client_id: id })
     await second.open(again)
     await until('400 again', () => again.distinct() === 400)
+    t.equal(again.unannounced, 0, 'the connection is announced before what it brings again')
     const before = new Map(held.messages.map((message) => [message.text, message.identity]))
     t.ok(
       again.messages
@@ -157,9 +159,43 @@ t.test(
     )
     t.ok(source.status.reconnects_total >= 1)
     t.ok(sink.states.includes('down'))
+    t.equal(sink.unannounced, 0)
     await source.close()
   },
 )
+
+t.test('what stands right behind the CONNACK comes after the news that the connection is new', async (t) => {
+  // CONNACK with session present, then a PUBLISH with DUP, QoS 1, id 7, in one segment, as a busy broker may send them.
+  const bytes = Buffer.from([0x20, 2, 1, 0, 0x3a, 6, 0, 1, 0x61, 0, 7, 0x78])
+  const answers: Buffer[] = []
+  const server = net.createServer((socket) => {
+    socket.once('data', () => {
+      socket.write(bytes)
+      socket.on('data', (chunk) => answers.push(chunk))
+    })
+    socket.on('error', () => {})
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as net.AddressInfo
+  const sink = new Recorder(1)
+  const source = new MqttTransport({
+    name: 'm',
+    url: `mqtt://127.0.0.1:${port}`,
+    topics: ['a'],
+    client_id: 'c',
+    clock: systemClock,
+    random: Math.random,
+  })
+  await source.open(sink)
+  const isThere = () => Buffer.concat(answers).includes(Buffer.from([0x40, 2, 0, 7]))
+  await until('its PUBACK', isThere)
+  t.match(sink.messages[0], { topic: 'a', text: 'x', redelivered: true })
+  t.equal(sink.unannounced, 0)
+  const closing = performance.now()
+  await source.close()
+  t.ok(performance.now() - closing < 3000, 'a broker that never answers our SUBSCRIBE does not hold us')
+  server.close()
+})
 
 t.test('a broker that is not there at start is awaited, and that is visible', { skip }, async (t) => {
   const broker = await mosquitto()

@@ -21,6 +21,8 @@ export class Recorder implements IngestSink {
   readonly states: string[] = []
   inFlight = 0
   inFlightMax = 0
+  /** Messages that came while their feed was not said to be up. */
+  unannounced = 0
   /** Syncs that were waited for. */
   syncs = 0
   readonly #syncMs: number
@@ -43,6 +45,7 @@ export class Recorder implements IngestSink {
       retained: raw.retained,
       received: raw.received,
     })
+    if (this.states.length === 0 || this.states.at(-1) === 'down') this.unannounced++
     this.inFlight++
     this.inFlightMax = Math.max(this.inFlightMax, this.inFlight)
     this.#waiting.push(durable)
