@@ -41,7 +41,7 @@ import { Deliveries, type DeliveryMode, type SavedDeliveries } from './deliverie
 import { Duplicates } from './duplicates.js'
 import { type Captured, Judgement } from './judgement.js'
 import { Places } from './places.js'
-import { overRegistry, type Plan, RuleSet } from './ruleset.js'
+import { overRegistry, type Plan, print, RuleSet } from './ruleset.js'
 import type { AbsentState, RuntimeRule } from './runtime-rule.js'
 import { feed, type SavedScope, type Scope } from './scope.js'
 import { arrive, createSequenceState, expire, type SequenceState } from './sequence.js'
@@ -847,7 +847,6 @@ export class Core {
   // ── judging ───────────────────────────────────────────────────────────────────────────────────────────────────
 
   #judge(rule: RuntimeRule, key: number, time: number): void {
-    if (time < rule.legalFrom || time >= rule.legalTo) return
     this.counters.judgements++
     const j = this.#j
     const { scope } = rule
@@ -861,14 +860,21 @@ export class Core {
     j.behind = time < newest
     j.windowless = time < newest - scope.late
     this.#judging.shadow = rule.rule.mode === 'shadow'
-    if (rule.rule.absent !== null && !j.behind) this.#present(rule, key, time)
     if (scope.placeSlots.length > 0) this.#place(scope, time)
     if (rule.judged.length > 0 && !j.windowless) this.#feedJudged(rule, time)
-    const cell = rule.cells.get(key)
-    if (rule.sequence !== null) this.#stepSequence(rule, key, time, newest)
-    else this.#judgeLevels(rule, key, cell, time, j.behind)
+    // Outside its dates a rule is silent, and its windows are fed all the same.
+    if (time >= rule.legalFrom && time < rule.legalTo) {
+      if (rule.rule.absent !== null && !j.behind && this.#speaks(rule)) this.#present(rule, key, time)
+      if (rule.sequence !== null) this.#stepSequence(rule, key, time, newest)
+      else this.#judgeLevels(rule, key, rule.cells.get(key), time, j.behind)
+    }
     j.behind = false
     j.windowless = false
+  }
+
+  /** Does the message bring a metric that the rule reads? One that reads the message itself is judged by others too. */
+  #speaks(rule: RuntimeRule): boolean {
+    return !rule.rule.readsMessage || rule.triggers.size === 0 || this.#brings(rule.triggers)
   }
 
   /** Newest event time among the metrics that the rule reads of the device. */
@@ -1459,8 +1465,16 @@ function withClaimedTime(attrs: string, time: number): string {
   return attrs === '' || attrs === '{}' ? `{${claimed}}` : `{${claimed},${attrs.slice(1)}`
 }
 
+/** Alerts and timers' states go on; a pending `for` only where that level's `when` is still the same. */
 function adoptCells(rule: RuntimeRule, old: RuntimeRule): void {
-  for (const [key, cell] of old.cells) rule.cells.set(key, cell)
+  const changed = rule.rule.levels.filter(({ index, when }) => {
+    const before = old.rule.levels.find((level) => level.index === index)
+    return before === undefined || print(before.when) !== print(when)
+  })
+  for (const [key, cell] of old.cells) {
+    for (const { index } of changed) cell.since[index] = Number.NaN
+    rule.cells.set(key, cell)
+  }
   for (const key of old.open) rule.open.add(key)
   for (const [key, state] of old.absents) rule.absents.set(key, state)
   if (old.sequence !== null && rule.sequence !== null)
