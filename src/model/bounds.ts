@@ -50,6 +50,8 @@ export const BOUNDS = {
   closed_alerts: 1000,
   /** Notes kept with an open alert; the oldest forgotten (every one is a transition in ClickHouse). */
   alert_notes: 20,
+  /** Names of sites sent to a wall; further sites show their ids. About 300 KiB. */
+  wall_site_names: 5000,
   /** Walls waiting for an operator to type their code; the oldest forgotten. */
   wall_enrolments: 100,
   open_alerts: 100_000,

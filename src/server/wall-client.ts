@@ -33,6 +33,8 @@ export interface WallServices {
   /** Messages from `since` on, inclusive; null where they are no longer known. */
   missed(epoch: string, since: number): readonly Buffer[] | null
   heartbeat(dropped: number): Buffer
+  /** The message `names`, the same bytes for everybody while the registry stands. */
+  names(): Buffer
   openAlerts(): readonly AlertState[]
   /** Meta data and columns of a chart. */
   chart(ring: Ring, from: number, continues: boolean): Chart
@@ -187,7 +189,7 @@ export class WallClient {
 
   #hello(hello: Hello): void {
     this.#greeted = true
-    this.#panels = hello.panels?.slice(0, BOUNDS.wall_charts) ?? null
+    this.#panels = hello.panels?.map(panelOf) ?? null
     this.#slots = hello.slots ?? SLOTS_DEFAULT
     this.#charts = []
     this.#readUpTo.clear()
@@ -199,6 +201,7 @@ export class WallClient {
     if (missed === null) this.#greet(this.#wall.snapshot())
     else for (const bytes of missed) this.#greet(bytes)
     this.#line.send(this.#wall.heartbeat(this.dropped))
+    this.#greet(this.#wall.names())
     this.#chosen = Number.NEGATIVE_INFINITY
     this.#wall.live.flush()
     if (!this.#rechart(this.#wall.monotonic())) this.#greet(json({ type: 'charts', charts: [] }))
@@ -292,16 +295,16 @@ export function parseMessage(text: string): ClientMessage | null {
   const { type, ...message } = raw as Record<string, unknown>
   if (type === 'hello') {
     const { epoch, since, panels, slots } = message
-    if (!isOptional(epoch, (v) => typeof v === 'string' && v.length <= BOUNDS.name_chars)) return null
+    if (!isOptional(epoch, (v) => typeof v === 'number' || isShort(v, BOUNDS.name_chars))) return null
     if (!isOptional(since, (v) => Number.isSafeInteger(v) && (v as number) >= 0)) return null
     if (!isOptional(slots, (v) => Number.isInteger(v) && (v as number) >= 1)) return null
     if (!isOptional(panels, (v) => Array.isArray(v) && v.length <= BOUNDS.wall_charts && v.every(isPanel)))
       return null
     return {
       type: 'hello',
-      epoch: (epoch as string | null | undefined) ?? null,
+      epoch: typeof epoch === 'string' ? epoch : null,
       since: (since as number | null | undefined) ?? null,
-      panels: (panels as PanelRequest[] | null | undefined) ?? null,
+      panels: (panels as Hello['panels']) ?? null,
       slots: Math.min((slots as number | null | undefined) ?? SLOTS_DEFAULT, BOUNDS.wall_charts),
     }
   }
@@ -325,14 +328,22 @@ function isOptional(value: unknown, is: (value: unknown) => boolean): boolean {
 }
 
 function isPanel(value: unknown): boolean {
+  if (typeof value === 'string')
+    return value.includes('/') && isShort(value, BOUNDS.device_chars + BOUNDS.name_chars)
   if (value === null || typeof value !== 'object') return false
   const { device, metric } = value as Record<string, unknown>
-  return (
-    typeof device === 'string' &&
-    typeof metric === 'string' &&
-    device.length <= BOUNDS.device_chars &&
-    metric.length <= BOUNDS.name_chars
-  )
+  return isShort(device, BOUNDS.device_chars) && isShort(metric, BOUNDS.name_chars)
+}
+
+/** `device/metric`: a device may hold slashes, a metric does not. */
+function panelOf(panel: PanelRequest | string): PanelRequest {
+  if (typeof panel !== 'string') return panel
+  const at = panel.lastIndexOf('/')
+  return { device: panel.slice(0, at), metric: panel.slice(at + 1) }
+}
+
+function isShort(value: unknown, characters: number): boolean {
+  return typeof value === 'string' && value.length <= characters
 }
 
 /** Up to a day: a page that was asleep says so, and one that lies cannot spoil the sum. */

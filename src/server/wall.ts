@@ -61,6 +61,7 @@ export class Wall implements WallServices {
   #recentCount = 0
   #snapshot: Buffer | null = null
   #open: AlertState[] | null = null
+  #names: { registry: DeviceRegistry; bytes: Buffer } | null = null
   #watched: { rules: readonly WatchedRule[]; metrics: Set<string> } = { rules: [], metrics: new Set() }
   #timer: NodeJS.Timeout | null = null
 
@@ -183,6 +184,18 @@ export class Wall implements WallServices {
       }),
     )
     return this.#snapshot
+  }
+
+  names(): Buffer {
+    const registry = this.#options.registry()
+    if (this.#names?.registry !== registry) {
+      const sites: Record<string, string> = {}
+      let left = BOUNDS.wall_site_names
+      for (const { site, name } of registry.sites.values())
+        if (name !== site && left-- > 0) sites[site] = name
+      this.#names = { registry, bytes: Buffer.from(JSON.stringify({ type: 'names', sites })) }
+    }
+    return this.#names.bytes
   }
 
   missed(epoch: string, since: number): readonly Buffer[] | null {

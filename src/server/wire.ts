@@ -4,7 +4,7 @@
  * transitions comes through here too, so that browser and server cannot disagree about an alert.
  *
  *   client                       server
- *   hello ───────────────────►   snapshot (or the missed alerts), then charts
+ *   hello ───────────────────►   snapshot (or the missed alerts), heartbeat, names, charts
  *                                alert        at once, each transition as it is decided
  *         ◄───────────────────   series       new points, at most one a second …
  *   confirm ─────────────────►                … and the next only after the last was confirmed
@@ -46,8 +46,8 @@ export interface Hello {
   readonly type: 'hello'
   readonly epoch?: string | null
   readonly since?: number | null
-  /** The charts wanted; left out or null: the server chooses. */
-  readonly panels?: readonly PanelRequest[] | null
+  /** The charts wanted, `{device, metric}` or `"device/metric"`; left out or null: the server chooses. */
+  readonly panels?: readonly (PanelRequest | string)[] | null
   /** How many charts to choose, 1 … 24; default 12. */
   readonly slots?: number
 }
@@ -80,6 +80,12 @@ export interface Snapshot {
   readonly epoch: string
   readonly seq: number
   readonly alerts: readonly AlertState[]
+}
+
+/** Names of the city's sites by id, for alerts (which carry ids, as replay prints them). Follows the snapshot. */
+export interface Names {
+  readonly type: 'names'
+  readonly sites: Readonly<Record<string, string>>
 }
 
 /** One charted series with its recent points. Columns are in order of time; a `null` value is a gap, never a zero. */
@@ -141,7 +147,7 @@ export interface Heartbeat {
   readonly feeds_down: readonly string[]
 }
 
-export type ServerMessage = Snapshot | Transition | Charts | SeriesFrame | Heartbeat
+export type ServerMessage = Snapshot | Names | Transition | Charts | SeriesFrame | Heartbeat
 
 // -- REST
 

@@ -6,7 +6,8 @@ import { existsSync, mkdirSync } from 'node:fs'
 import path from 'node:path'
 import { type Browser, chromium, type Page } from 'playwright-core'
 import t, { type Test } from 'tap'
-import { FakeEngine, PAGES, temporaryFolder, until } from '../server/fake-engine.js'
+import { Tokens } from '../../src/server/tokens.js'
+import { FakeEngine, PAGES, REAL_CLOCK, temporaryFolder, until } from '../server/fake-engine.js'
 
 const CHROMIUM = '/usr/bin/chromium'
 const XSS = '<img src=x onerror="document.title=1">'
@@ -355,6 +356,48 @@ t.test('a gap is a gap: no pixel of the line between its edges', { skip }, async
   const widest = Math.max(...jumps)
   t.ok(widest > columns.width * 0.15, `and ${widest} of ${columns.width} px without it`)
 })
+
+t.test(
+  'a screen that may not come in shows a code; typed by an operator, it goes live',
+  { skip },
+  async (t) => {
+    const tokens = await Tokens.open(path.join(temporaryFolder(t), 'tokens.json'), REAL_CLOCK)
+    const { token } = await tokens.create('trực ban', 'operator')
+    const engine = new FakeEngine({ access: { kind: 'tokens', tokens } })
+    const url = await engine.listen()
+    t.teardown(() => engine.close())
+    const { page } = await opened(t, url)
+    await page.waitForFunction(() =>
+      /^\d{4} \d{4}$/.test(document.querySelector('.enrol .code')?.textContent ?? ''),
+    )
+    t.equal(await page.locator('.wall').isVisible(), false)
+    const code = (await page.locator('.enrol .code').textContent())!.replace(' ', '')
+    const shots = process.env['HAIDANG_SHOTS']
+    if (shots !== undefined) await page.screenshot({ path: path.join(shots, 'enrol.png') })
+    const admitted = await fetch(`${url}/api/v1/walls`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ code, name: 'Tường 1' }),
+    })
+    t.equal(admitted.status, 201)
+    await page.waitForSelector('.chip.live', { timeout: 15_000 })
+    t.equal(engine.wall.walls()[0]?.name, 'Tường 1')
+    t.equal(await page.evaluate(() => document.cookie), '', 'no script can read the cookie')
+    await page.reload()
+    await page.waitForSelector('.chip.live')
+
+    const other = await opened(t, url)
+    await other.page.fill('.enrol input', 'hd_wrong')
+    await other.page.press('.enrol input', 'Enter')
+    await other.page.waitForFunction(
+      () => (document.querySelector('.enrol .fault')?.textContent ?? '') !== '',
+    )
+    await other.page.fill('.enrol input', token)
+    await other.page.press('.enrol input', 'Enter')
+    await other.page.waitForSelector('.chip.live')
+    t.notMatch(other.page.url(), /hd_/)
+  },
+)
 
 t.test('a wrong parameter is shown, with what is allowed', { skip }, async (t) => {
   const engine = new FakeEngine()

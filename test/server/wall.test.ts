@@ -30,9 +30,10 @@ t.test('a new wall gets a snapshot, a heartbeat and the charts, then alerts as t
   engine.sample('fl-kienan', 'level_m', 11_000, 2.2, 'flood')
   const wall = await greeted(t, url, { epoch: null, since: null })
   t.strictSame(
-    wall.messages.slice(0, 3).map((m) => m.type),
-    ['snapshot', 'heartbeat', 'charts'],
+    wall.messages.slice(0, 4).map((m) => m.type),
+    ['snapshot', 'heartbeat', 'names', 'charts'],
   )
+  t.strictSame(wall.of('names')[0]!.sites, { 'kien-an': 'Cầu Kiến An' })
   const snapshot = wall.of('snapshot')[0]!
   t.equal(snapshot.epoch, engine.wall.epoch)
   t.equal(snapshot.seq, 1)
@@ -142,7 +143,7 @@ t.test('a silence is null in the columns, also across two frames', async (t) => 
   const { engine, url } = await started(t)
   const at = 1_000_000
   for (let i = 0; i < 3; i++) engine.sample('air-1', 'pm25_ugm3', at + i * 1000, i, 'air')
-  const wall = await greeted(t, url, { panels: [{ device: 'air-1', metric: 'pm25_ugm3' }] })
+  const wall = await greeted(t, url, { panels: ['air-1/pm25_ugm3'] })
   engine.sample('air-1', 'pm25_ugm3', at + 60_000, 9, 'air')
   engine.sample('air-1', 'pm25_ugm3', at + 61_000, 8, 'air', QUALITY.duplicate)
   engine.wall.tick()
@@ -229,6 +230,9 @@ t.test('bad messages end the connection, and only that one', async (t) => {
     },
     '25 panels': (w) => {
       w.send({ type: 'hello', panels: Array.from({ length: 25 }, () => ({ device: 'x', metric: 'y' })) })
+    },
+    'a panel of one word': (w) => {
+      w.send({ type: 'hello', panels: ['level_m'] })
     },
     'panel without metric': (w) => {
       w.send({ type: 'hello', panels: [{ device: 'x' }] })

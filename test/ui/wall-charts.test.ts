@@ -2,7 +2,15 @@ import fc from 'fast-check'
 import t from 'tap'
 import type { Chart } from '../../src/server/wire.js'
 import { Board } from '../../src/server/wire.js'
-import { axisRange, ChartData, niceStep, takeCharts } from '../../ui/wall/chart-data.js'
+import {
+  axisRange,
+  ChartData,
+  isolated,
+  niceStep,
+  splitDecimals,
+  takeCharts,
+  valueSplits,
+} from '../../ui/wall/chart-data.js'
 import { blinks, chooseRows, rowClass } from '../../ui/wall/rows.js'
 import { transition } from '../server/fake-engine.js'
 
@@ -99,6 +107,23 @@ t.test('the axis holds data and limits, and stands on round numbers', async (t) 
     ),
     { seed: 9, numRuns: 1000 },
   )
+})
+
+t.test('labels of the axis are round and true; a lone reading is found', async (t) => {
+  t.strictSame(valueSplits(2, 3, 3), [2, 2.5, 3])
+  t.strictSame(valueSplits(1.6, 2.4, 2.3), [1.6, 2.4], 'the ends, where one label alone would stand')
+  t.strictSame(valueSplits(-50, 50, 4), [-50, 0, 50])
+  t.notOk(valueSplits(-50, 50, 4).some((value) => Object.is(value, -0)))
+  t.strictSame(
+    [
+      [2, 2.5],
+      [20, 40],
+      [1.25, 1.75],
+      [0.1 + 0.2, 0.6],
+    ].map(splitDecimals),
+    [1, 0, 2, 1],
+  )
+  t.strictSame(isolated([1, null, 2, null, 3, 4, null, null, 5]), [0, 2, 8])
 })
 
 t.test('rows: what fits, what is counted, what leaves after a minute', async (t) => {

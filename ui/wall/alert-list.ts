@@ -34,6 +34,8 @@ export class AlertList {
   readonly #params: Params
   readonly #translate: Translate
   readonly #format: Format
+  /** Names of sites by id. */
+  sites: Readonly<Record<string, string>> = {}
   #order: readonly string[] = []
   #sortedAt = Number.NEGATIVE_INFINITY
   #shown: Rows | null = null
@@ -135,8 +137,14 @@ export class AlertList {
     const tag = this.#tag(alert)
     row.tag.hidden = tag === ''
     setText(row.tag, tag)
-    setText(row.place, [alert.ward, alert.device || alert.site].filter((part) => part !== '').join(' · '))
+    setText(row.place, this.#place(alert))
     setText(row.age, this.#aside(alert, modelNow))
+  }
+
+  /** Where to go: the site by its name, else the ward; then the device, by which people on the spot find it. */
+  #place(alert: AlertState): string {
+    const where = Object.hasOwn(this.sites, alert.site) ? this.sites[alert.site]! : alert.ward || alert.site
+    return [where, alert.device].filter((part) => part !== '').join(' · ')
   }
 
   #tag(alert: AlertState): string {

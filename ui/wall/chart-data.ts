@@ -136,3 +136,33 @@ export function niceStep(rough: number): number {
   const lead = rough / power
   return (lead <= 1 ? 1 : lead <= 2 ? 2 : lead <= 5 ? 5 : 10) * power
 }
+
+/** Round values in [min, max], at most `labels` and at most four; its ends where fewer than two would be round. */
+export function valueSplits(min: number, max: number, labels: number): number[] {
+  const step = niceStep((max - min) / Math.max(1, Math.min(4, labels)))
+  const splits: number[] = []
+  // + 0: minus zero would print its sign
+  for (let n = Math.ceil(min / step - 1e-9); n * step <= max + step * 1e-9; n++) splits.push(n * step + 0)
+  return splits.length < 2 ? [min, max] : splits
+}
+
+/** Decimals that these labels need to be told apart and to be true, at most 6. */
+export function splitDecimals(splits: readonly number[]): number {
+  for (let decimals = 0; decimals < 6; decimals++)
+    if (
+      splits.every(
+        (value) => Math.abs(value - Number(value.toFixed(decimals))) < 1e-9 * Math.max(1, Math.abs(value)),
+      )
+    )
+      return decimals
+  return 6
+}
+
+/** Indices of values with a gap (or nothing) on both sides. */
+export function isolated(values: readonly (number | null)[]): number[] {
+  const found: number[] = []
+  for (let i = 0; i < values.length; i++)
+    if (values[i] !== null && (values[i - 1] ?? null) === null && (values[i + 1] ?? null) === null)
+      found.push(i)
+  return found
+}

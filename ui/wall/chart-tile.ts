@@ -1,7 +1,7 @@
 /** One chart: a head with name and newest value, and uPlot below. Drawn when told to, never by itself. */
 import uPlot from 'uplot'
 import type { Severity } from '../../src/server/wire.js'
-import { axisRange, type ChartSeries, niceStep } from './chart-data.js'
+import { axisRange, type ChartSeries, isolated, splitDecimals, valueSplits } from './chart-data.js'
 import { element, setClass, setText } from './dom.js'
 import type { Format } from './format.js'
 import type { Translate } from './i18n.js'
@@ -30,6 +30,7 @@ export class ChartTile {
   readonly kind: TileKind
   readonly #name: HTMLElement
   readonly #value: HTMLElement
+  readonly #metric: HTMLElement
   readonly #stale: HTMLElement
   readonly #icon = new SeverityIcon()
   readonly #plot: HTMLElement
@@ -53,9 +54,11 @@ export class ChartTile {
     const head = element('figcaption', 'head')
     this.#name = element('span', 'name')
     this.#value = element('span', 'value')
+    this.#metric = element('span', 'metric')
     this.#stale = element('span', 'stale-tag')
     this.#stale.hidden = true
     head.append(this.#icon.root, this.#name, this.#value)
+    if (kind === 'figure') head.append(this.#metric)
     this.#icon.root.toggleAttribute('hidden', true)
     this.#plot = element('div', 'plot')
     this.root.append(head, this.#plot, this.#stale)
@@ -75,7 +78,10 @@ export class ChartTile {
     setClass(this.root, `tile ${this.kind}${series === null ? ' vacant' : ''}`)
     if (series === null) return
     const { chart } = series
-    setText(this.#name, `${chart.site || chart.device} · ${chart.name[this.#params.lang]}`)
+    const where = chart.site || chart.device
+    const what = chart.name[this.#params.lang]
+    setText(this.#name, this.kind === 'figure' ? where : `${where} · ${what}`)
+    setText(this.#metric, what)
     this.root.dataset['device'] = chart.device
     this.root.dataset['metric'] = chart.metric
   }
@@ -135,6 +141,15 @@ export class ChartTile {
     const grid = { stroke: INK.line, width: Math.max(1, innerHeight / 1080) }
     const axis = { stroke: INK.muted, font, grid, ticks: { show: false } }
     const isBare = this.kind === 'figure'
+    // A reading between two gaps has no line: a dot, or it would not be there at all.
+    const points: uPlot.Series.Points = {
+      show: true,
+      size: lineWidth * 2.5,
+      width: 0,
+      stroke,
+      fill: stroke,
+      filter: () => isolated(this.#series?.data.value ?? []),
+    }
     const hasLimits = (this.#series?.chart.limits.length ?? 0) > 0
     return {
       width,
@@ -147,7 +162,7 @@ export class ChartTile {
         x: { time: true, range: () => this.#x },
         y: { range: () => this.#y },
       },
-      series: [{}, { stroke, width: lineWidth, points: { show: false }, spanGaps: false }],
+      series: [{}, { stroke, width: lineWidth, spanGaps: false, points }],
       axes: isBare
         ? [{ show: false }, { show: false }]
         : [
@@ -163,7 +178,7 @@ export class ChartTile {
               size: (u, values) => this.#axisWidth(u, values, font, textPx),
               gap: textPx * 0.4,
               splits: (_u, _axis, min, max) => valueSplits(min, max, height / (textPx * 3)),
-              values: (_u, splits) => splits.map((v) => this.#format.number(v, stepDecimals(splits))),
+              values: (_u, splits) => splits.map((v) => this.#format.number(v, splitDecimals(splits))),
             },
           ],
       hooks: isBare
@@ -194,13 +209,18 @@ export class ChartTile {
     ctx.strokeStyle = INK.muted
     ctx.lineWidth = lineWidth * 0.6
     ctx.setLineDash([lineWidth * 4, lineWidth * 3])
-    for (const { name, value } of this.#series?.chart.limits ?? []) {
+    const { limits = [], decimals = 0 } = this.#series?.chart ?? {}
+    let free = Number.NEGATIVE_INFINITY
+    // From the highest down; a name that would stand on the one above it is left out.
+    for (const { name, value } of [...limits].sort((a, b) => b.value - a.value)) {
       const y = Math.round(u.valToPos(value, 'y', true))
       ctx.beginPath()
       ctx.moveTo(bbox.left, y)
       ctx.lineTo(bbox.left + bbox.width, y)
       ctx.stroke()
-      const text = ROMAN[name] ?? name
+      if (y - this.#textPx < free) continue
+      free = y
+      const text = ROMAN[name] ?? this.#format.number(value, Number.isInteger(value) ? 0 : decimals)
       const right = bbox.left + bbox.width
       const textWidth = ctx.measureText(text).width
       // On its own ground: the newest value ends just here.
@@ -225,17 +245,4 @@ function timeSplits(min: number, max: number, labels: number): number[] {
   const splits: number[] = []
   for (let at = Math.ceil(min / step) * step; at <= max; at += step) splits.push(at)
   return splits
-}
-
-/** Round values in [min, max], at most `labels` and at most four. */
-function valueSplits(min: number, max: number, labels: number): number[] {
-  const step = niceStep((max - min) / Math.max(1, Math.min(4, labels)))
-  const splits: number[] = []
-  for (let n = Math.ceil(min / step - 1e-9); n * step <= max + step * 1e-9; n++) splits.push(n * step + 0) // -0 would print as it is
-  return splits
-}
-
-function stepDecimals(splits: readonly number[]): number {
-  const step = splits.length > 1 ? splits[1]! - splits[0]! : 1
-  return Math.max(0, Math.min(6, Math.ceil(-Math.log10(step) - 1e-9)))
 }

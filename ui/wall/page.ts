@@ -20,8 +20,8 @@ import { judge, type Verdict } from './state.js'
 
 /** How often state is judged, ms: a lost connection must show within a quarter of a second of its limit. */
 const CHECK_MS = 250
-/** Smallest span of an x axis, ms: a wall just started shows two minutes, not an empty half hour. */
-const SPAN_MS_MIN = 120_000
+/** Smallest span of an x axis, ms: a wall just started shows one minute, not an empty half hour. */
+const SPAN_MS_MIN = 60_000
 /** Fewer rows than this cannot show a bad night. */
 const ROWS_MIN = 5
 /** Announced to a screen reader at most so often, ms. */
@@ -146,6 +146,10 @@ export class WallPage {
     switch (message.type) {
       case 'snapshot':
         this.#model.replace(message)
+        this.#askFrame()
+        break
+      case 'names':
+        this.#list.sites = message.sites
         this.#askFrame()
         break
       case 'alert':
