@@ -1,6 +1,8 @@
 /** `haidang check`: every fault of every rule file with its line, column and caret, before anything starts. */
+import path from 'node:path'
 import { ruleCost } from '../../rules/language/cost.js'
 import { loadRules } from '../../rules/language/load.js'
+import { isSettingsFile } from '../config/settings.js'
 import { formatFault } from '../model/errors.js'
 import { parseArguments } from './arguments.js'
 import { type Command, EXIT_FAULTS, EXIT_FINE, wrongUsage } from './command.js'
@@ -9,14 +11,24 @@ import { counted, type RulesInput, readRulesInput, unreadable } from './rules-in
 export const check: Command = {
   name: 'check',
   summary: 'report every fault of the rules, of what they refer to and of the settings',
-  usage: 'haidang check [--cost] [FILE|FOLDER …]   (none: haidang.yaml and HAIDANG_*)',
+  usage: 'haidang check [--cost] [haidang.yaml] [RULES …]   (none: what haidang.yaml and HAIDANG_* say)',
   async run(args, io) {
     const parsed = parseArguments(args, { cost: { type: 'boolean' } })
     if (typeof parsed === 'string') return wrongUsage(check, parsed, io)
     const { values, positionals } = parsed
+    const named: string[] = []
+    for (const one of positionals) if (await isSettingsFile(path.resolve(io.cwd, one))) named.push(one)
+    if (named.length > 1)
+      return wrongUsage(check, `one configuration at a time, not ${named.join(' and ')}`, io)
+    const [config] = named
+    const env = config === undefined ? io.env : { ...io.env, HAIDANG_CONFIG: config }
     let input: RulesInput
     try {
-      input = await readRulesInput(positionals, io)
+      input = await readRulesInput(
+        positionals.filter((one) => one !== config),
+        { env, cwd: io.cwd },
+        config !== undefined || positionals.length === 0,
+      )
     } catch (error) {
       unreadable(error, io)
       return EXIT_FAULTS

@@ -14,7 +14,7 @@ export interface RulesInput {
   readonly files: readonly TextFile[]
   /** null: metrics or zones cannot be read, so that nothing can be said of the rules that name them. */
   readonly environment: RuleEnvironment | null
-  /** Of haidang.yaml and variables (where no rules are named), registry, metrics and zones; warnings too. */
+  /** Of haidang.yaml and variables (where asked for), registry, metrics and zones; warnings too. */
   readonly faults: readonly Fault[]
   /** Texts of metrics and zones as the core takes them: a JSON list of YAML texts, and GeoJSON. */
   readonly metricsText: string
@@ -22,12 +22,13 @@ export interface RulesInput {
 }
 
 /**
- * Reads the rules at `paths` (none: those of the settings) beside what haidang.yaml and HAIDANG_* name. Throws
- * HaidangError where a file is not there or cannot be read.
+ * Reads the rules at `paths` (none: those of the settings) beside what haidang.yaml and HAIDANG_* name. Faults of the
+ * settings are told where no rules are named, or `withSettings` asks for them. Throws HaidangError where a file is not there or cannot be read.
  */
 export async function readRulesInput(
   paths: readonly string[],
   io: Pick<Io, 'env' | 'cwd'>,
+  withSettings = paths.length === 0,
 ): Promise<RulesInput> {
   const { settings, faults: configured } = await readSettings(io.env, io.cwd)
   const { texts: named } = settings
@@ -49,7 +50,7 @@ export async function readRulesInput(
     })),
     metricsText: texts.metrics,
     zonesText: texts.zones,
-    faults: [...(paths.length > 0 ? [] : configured), ...metrics, ...registry, ...areas],
+    faults: [...(withSettings ? configured : []), ...metrics, ...registry, ...areas],
     environment: usable
       ? {
           metrics: metricRegistry(JSON.parse(texts.metrics) as string[]),

@@ -92,6 +92,18 @@ export async function readSettings(
   return { settings: frozen(settings), faults: [...report.faults, ...others] }
 }
 
+/** Keys that no rule has: a file with one of them at the left margin is a configuration. */
+const OWN_KEYS = Object.keys(SETTINGS_SCHEMA.properties).filter((key) => key !== 'late')
+
+/** Whether a file is meant as `haidang.yaml`, whatever it is called: `check` takes either. False where it cannot be read. */
+export async function isSettingsFile(file: string): Promise<boolean> {
+  if (!/\.ya?ml$/.test(file)) return false
+  if (path.basename(file) === FILE_DEFAULT) return true
+  const text = await readFile(file, 'utf8').catch(() => '')
+  const keys = new Set(Array.from(text.slice(0, FILE_CHARS_MAX).matchAll(/^(\w+)\s*:/gm), ([, key]) => key!))
+  return !keys.has('rule') && OWN_KEYS.some((key) => keys.has(key))
+}
+
 /** A source that stands for itself, and where. */
 interface SoundSource {
   readonly index: number
