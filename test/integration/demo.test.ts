@@ -1,0 +1,215 @@
+/** The demo as anyone starts it: a process of its own, looked at from outside, ended by Ctrl-C's signal. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import net from 'node:net'
+import path from 'node:path'
+import t from 'tap'
+import { WebSocket } from 'ws'
+import { freePort, missing, until } from './servers.js'
+
+t.setTimeout(180_000)
+const ROOT = path.resolve(import.meta.dirname, '../../..')
+
+interface Demo {
+  readonly child: ChildProcess
+  readonly output: () => string
+  readonly ready: { http: string; mqtt: string; sql: string }
+  readonly readyAt: number
+}
+
+async function startDemo(env: Record<string, string>, ...args: string[]): Promise<Demo> {
+  const child = spawn(process.execPath, ['bin/haidang.js', 'demo', ...args], {
+    cwd: ROOT,
+    env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    // A process group of its own, so that Ctrl-C can be sent as a terminal does: to all of it at once.
+    detached: true,
+  })
+  let output = ''
+  child.stdout.on('data', (chunk) => {
+    output += chunk
+  })
+  child.stderr.on('data', (chunk) => {
+    output += chunk
+  })
+  await until(
+    'the ready line',
+    () => {
+      if (child.exitCode !== null) throw new Error(`the demo ended with ${child.exitCode}:\n${output}`)
+      return /^ready \{.*\}$/m.test(output)
+    },
+    60_000,
+  )
+  return {
+    child,
+    output: () => output,
+    ready: JSON.parse(/^ready (\{.*\})$/m.exec(output)![1]!) as Demo['ready'],
+    readyAt: performance.now(),
+  }
+}
+
+/** Every process below `pid`, by /proc. */
+function below(pid: number): number[] {
+  const parents = new Map<number, number>()
+  for (const name of readdirSync('/proc')) {
+    if (!/^\d+$/.test(name)) continue
+    try {
+      // The name in parentheses may hold anything; the parent is the second field after the last one.
+      const stat = readFileSync(`/proc/${name}/stat`, 'utf8')
+      parents.set(Number(name), Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]))
+    } catch {
+      // Ended meanwhile.
+    }
+  }
+  const found: number[] = []
+  for (let wave = [pid]; wave.length > 0; ) {
+    wave = [...parents].filter(([, parent]) => wave.includes(parent)).map(([child]) => child)
+    found.push(...wave)
+  }
+  return found
+}
+
+const alive = (pid: number): boolean =>
+  existsSync(`/proc/${pid}`) && !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
+
+function listens(url: string): Promise<boolean> {
+  const { hostname, port } = new URL(url)
+  return new Promise((resolve) => {
+    const socket = net.connect(Number(port), hostname, () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.once('error', () => resolve(false))
+  })
+}
+
+interface Alert {
+  readonly rule: string
+  readonly status: string
+}
+
+/** First alerts that a wall hears of. */
+function wall(http: string): { socket: WebSocket; alerts: Alert[]; charts: () => number } {
+  const socket = new WebSocket(`${http.replace('http', 'ws')}/ws/wall`, 'haidang.wall.v1', { origin: http })
+  const alerts: Alert[] = []
+  let points = 0
+  socket.on('open', () =>
+    socket.send(JSON.stringify({ type: 'hello', epoch: null, since: null, panels: null })),
+  )
+  socket.on('message', (bytes) => {
+    const message = JSON.parse(String(bytes)) as {
+      type: string
+      alerts?: Alert[]
+      frame?: number
+      charts?: { time: number[] }[]
+    } & Alert
+    if (message.type === 'snapshot') alerts.push(...(message.alerts ?? []))
+    if (message.type === 'alert') alerts.push(message)
+    for (const chart of message.charts ?? []) points += chart.time.length
+    if (message.type === 'series') socket.send(JSON.stringify({ type: 'confirm', frame: message.frame }))
+  })
+  return { socket, alerts, charts: () => points }
+}
+
+t.test('the demo', { timeout: 180_000 }, async (t) => {
+  const taken = net.createServer().listen(0, '127.0.0.1')
+  await new Promise((resolve) => taken.once('listening', resolve))
+  const { port } = taken.address() as net.AddressInfo
+  const demo = await startDemo({
+    HAIDANG_HTTP: `127.0.0.1:${port}`,
+    HAIDANG_MQTT: `127.0.0.1:${await freePort()}`,
+    HAIDANG_SQL: `127.0.0.1:${await freePort()}`,
+  })
+  let family: number[] = []
+  t.teardown(() => {
+    taken.close()
+    for (const pid of [demo.child.pid!, ...family])
+      try {
+        process.kill(pid, 'SIGKILL')
+      } catch {
+        // Gone, as it should be.
+      }
+  })
+  const { ready } = demo
+
+  t.match(
+    demo.output(),
+    `port ${port} is taken: the wall is on ${new URL(ready.http).port}`,
+    'a taken port is said aloud',
+  )
+  t.not(new URL(ready.http).port, String(port))
+  const page = await fetch(`${ready.http}/wall`)
+  t.equal(page.status, 200, 'the wall is served')
+  t.match(page.headers.get('content-type'), 'text/html')
+
+  const { socket, alerts, charts } = wall(ready.http)
+  await until('the first alert', () => alerts.some((a) => a.status === 'firing'), 10_000)
+  t.pass(
+    `first alert ${((performance.now() - demo.readyAt) / 1000).toFixed(1)} s after the ready line: ${alerts[0]?.rule}`,
+  )
+  await until('points on the charts', () => charts() > 0, 10_000)
+  await until('smoke, then heat', () => alerts.some((a) => a.rule === 'fire.smoke-then-heat'), 60_000)
+  socket.close()
+
+  // Every stream arrives, over MQTT and over NATS, and is stored.
+  const devices = (await (await fetch(`${ready.http}/api/v1/devices?limit=1000`)).json()) as Record<
+    string,
+    unknown
+  >
+  t.ok(JSON.stringify(devices).includes('fl-kenh-01'), 'the registry is there')
+  const sources = (await (await fetch(`${ready.http}/api/v1/sources`)).json()) as {
+    sources?: { name: string; messages: number }[]
+  }
+  const heard = Object.fromEntries((sources.sources ?? []).map((x) => [x.name, x.messages]))
+  t.ok((heard['broker'] ?? 0) > 500, `${heard['broker']} messages over MQTT`)
+  if (missing('nats-server') === false)
+    t.ok((heard['nats'] ?? 0) > 100, `${heard['nats']} messages over NATS`)
+  family = below(demo.child.pid!)
+  t.ok(family.length > 0, `${family.length} processes of its own`)
+  const names = family.map((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8'))
+  if (missing('nats-server') === false)
+    t.ok(
+      names.some((n) => n.includes('nats-server')),
+      'a nats-server of its own',
+    )
+
+  const ended = new Promise<number | null>((resolve) => demo.child.once('exit', resolve))
+  const asked = performance.now()
+  process.kill(-demo.child.pid!, 'SIGINT')
+  t.equal(await ended, 0, demo.output().slice(-2000))
+  t.ok(performance.now() - asked < 10_000, `ended after ${((performance.now() - asked) / 1000).toFixed(1)} s`)
+  await until('every process to be gone', () => !family.some(alive), 3000)
+  for (const url of [ready.http, ready.mqtt, ready.sql])
+    t.equal(await listens(url), false, `nobody listens at ${url}`)
+  t.equal(
+    readdirSync('/tmp').some((f) => f.startsWith('haidang-demo-') && f === folderOf(demo.output())),
+    false,
+    'its folder is gone',
+  )
+})
+
+function folderOf(output: string): string {
+  return /haidang-demo-\w+/.exec(output)?.[0] ?? ''
+}
+
+t.test('what the demo refuses', async (t) => {
+  for (const [args, env, status, said] of [
+    [['--seed', 'x'], {}, 2, '--seed takes a whole number'],
+    [['--speed', '0'], {}, 2, '--speed takes'],
+    [['more'], {}, 2, 'one too many'],
+    [[], { HAIDANG_HTTP: '0.0.0.0:8080' }, 1, 'not loopback'],
+  ] as const) {
+    const child = spawn(process.execPath, ['bin/haidang.js', 'demo', ...args], {
+      cwd: ROOT,
+      env: { PATH: process.env['PATH'] ?? '', ...env },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    })
+    let text = ''
+    child.stderr.on('data', (chunk) => {
+      text += chunk
+    })
+    const code = await new Promise((resolve) => child.once('close', resolve))
+    t.equal(code, status, said)
+    t.match(text, said)
+  }
+})
