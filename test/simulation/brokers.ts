@@ -43,6 +43,11 @@ export class Broker {
     return this.#unacknowledged === 0
   }
 
+  /** Connected, and the engine has been told that nothing waits. */
+  get caughtUp(): boolean {
+    return this.#connection?.told === true
+  }
+
   publish(device: string, time: number, level: number): void {
     const dot = this.feed === 'jetstream'
     const topic = ['haidang', 'v1', 'flood', 'sim', device].join(dot ? '.' : '/')
@@ -80,6 +85,7 @@ export class Broker {
 
 class Connection {
   open = true
+  told = false
   readonly #broker: Broker
   readonly #life: Life
   readonly #sink: IngestSink
@@ -124,7 +130,9 @@ class Connection {
     if (this.open && this.#next >= messages.length && this.#onWay === 0 && !this.#caughtUp) {
       this.#caughtUp = true
       this.#life.later(this.#broker.feed === 'mqtt' ? 2000 : 0, () => {
-        if (this.open) this.#sink.state(this.#broker.feed, 'caught_up')
+        if (!this.open) return
+        this.told = true
+        this.#sink.state(this.#broker.feed, 'caught_up')
       })
     }
   }

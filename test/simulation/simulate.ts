@@ -268,8 +268,18 @@ async function perform(seed: number, plan: Plan, sabotage: Sabotage | null): Pro
     })
   }
   begin()
-  const done = (): boolean =>
-    world.monotonic() >= end && engine !== null && engine.settled && brokers.every((b) => b.drained)
+  // At rest: all is said and done, and has been for some ticks (what they fire has to be told, too).
+  let restingSince = Number.POSITIVE_INFINITY
+  const done = (): boolean => {
+    const resting =
+      world.monotonic() >= end &&
+      engine !== null &&
+      engine.settled &&
+      brokers.every((b) => b.drained && b.caughtUp)
+    if (!resting) restingSince = Number.POSITIVE_INFINITY
+    else if (restingSince === Number.POSITIVE_INFINITY) restingSince = world.monotonic()
+    return world.monotonic() - restingSince >= 8000
+  }
   const quiet = await world.run(done, STEPS_MAX)
   note()
   const last = engine as Engine | null
