@@ -1,5 +1,6 @@
 /** The SQL door and the HTTP interface over real chDB: clients that know ClickHouse, and those who mean harm. */
 import { execFile } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
@@ -356,7 +357,10 @@ t.test('the door is back on its port after the store died, with its environment 
     [],
   )
   t.match(await readFile(`/proc/${pid}/cmdline`, 'utf8'), /^haidang-store/)
-  t.equal((await readFile(`/proc/${pid}/stat`, 'utf8')).split(') ')[1]!.split(' ')[16], '19', 'nice 19')
+  const nice = (await readdir(`/proc/${pid}/task`)).map(
+    (thread) => readFileSync(`/proc/${pid}/task/${thread}/stat`, 'utf8').split(') ')[1]!.split(' ')[16]!,
+  )
+  t.same([...new Set(nice)], ['19'], 'every thread is nice 19')
   process.kill(pid, 'SIGKILL')
   const killed = performance.now()
   for (;;) {

@@ -32,8 +32,10 @@ t.test('rows equal what was logged, in every table', async (t) => {
   log.text(
     'zones',
     JSON.stringify({
+      type: 'FeatureCollection',
       features: [
         {
+          type: 'Feature',
           properties: { name: 'Vùng' },
           geometry: {
             type: 'Polygon',

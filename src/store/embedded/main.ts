@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { chmod } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import os from 'node:os'
@@ -25,7 +25,7 @@ import { Slots } from './slots.js'
  * lock of the data.
  */
 process.title = PROCESS_TITLE
-os.setPriority(19)
+lowPriority()
 // Ctrl-C reaches the whole process group; the engine decides when its store ends.
 process.on('SIGINT', () => undefined)
 process.on('SIGTERM', () => undefined)
@@ -93,6 +93,7 @@ async function open(message: OpenMessage): Promise<void> {
     server.listen(message.socket, () => resolve())
   })
   await chmod(message.socket, 0o600)
+  lowPriority()
   send({ type: 'ready', version: db.version })
 }
 
@@ -148,6 +149,27 @@ function tokenOf(request: IncomingMessage): string | undefined {
   if (basic === null) return undefined
   const pair = Buffer.from(basic[1]!, 'base64').toString('utf8')
   return pair.slice(pair.indexOf(':') + 1)
+}
+
+/**
+ * Nice 19 for every thread there is. On Linux priority is a thread's, inherited by those it starts: setting the
+ * process' alone would leave Node's pool, on which queries run, and all of chDB's threads that it starts, at 0.
+ */
+function lowPriority(): void {
+  os.setPriority(19)
+  let threads: string[] = []
+  try {
+    threads = readdirSync('/proc/self/task')
+  } catch {
+    // No /proc: there priority is the process'.
+  }
+  for (const thread of threads) {
+    try {
+      os.setPriority(Number(thread), 19)
+    } catch {
+      // It has ended meanwhile.
+    }
+  }
 }
 
 function close(): void {
