@@ -37,7 +37,7 @@ t.test('without arguments: the settings and all that they name, every fault at o
   const { code, stdout } = await run(check, [], {}, cwd)
   t.equal(code, 1)
   t.match(stdout, /^haidang\.yaml:1:7: error: 'late'/m)
-  t.match(stdout, /^haidang\.yaml:4:25: error: secrets do not stand in this file/m)
+  t.match(stdout, /^haidang\.yaml:4:24: error: secrets do not stand in this file/m)
   t.match(stdout, /devices\.yaml:1:23: error: '\[0\]\.limit'/)
   t.match(stdout, /metrics\.yaml:1:1: error: 'Bad'/)
   t.match(stdout, /zones\.geojson:1:41: error: zones: feature 0/)
