@@ -12,6 +12,7 @@ import { Core } from '../../src/engine/core.js'
 import type { Transition } from '../../src/model/alert.js'
 import { SampleBatch } from '../../src/model/columns.js'
 import type { MessageRecord } from '../../src/model/record.js'
+import { writeResult } from '../result.js'
 
 const METRICS = 'level_m: { unit: m, min: -20, max: 100 }\ntemp_c: { unit: C, min: -60, max: 1200 }\n'
 
@@ -110,17 +111,9 @@ for (let pair = 0; pair < 5; pair++) {
   base.push(run({ window: '10m', series: 10_000, rounds: 30, warmup: 15 }))
   long.push(run({ window: '100m', series: 10_000, rounds: 30, warmup: 105 }))
 }
-console.log(
-  JSON.stringify(
-    {
-      bench: 'core',
-      node: process.version,
-      samples_per_s: Math.round(median(base.map((f) => f.rate))),
-      rule_evaluations_per_s: Math.round(median(base.map((f) => f.judgements))),
-      bytes_per_sample: Math.round(median(base.map((f) => f.bytes))),
-      cost_at_10x_window: Number(median(base.map((f, i) => f.rate / long[i]!.rate)).toFixed(2)),
-    },
-    null,
-    1,
-  ),
-)
+writeResult('core', {
+  samples_per_s: Math.round(median(base.map((f) => f.rate))),
+  rule_evaluations_per_s: Math.round(median(base.map((f) => f.judgements))),
+  bytes_per_sample: Math.round(median(base.map((f) => f.bytes))),
+  cost_at_10x_window: Number(median(base.map((f, i) => f.rate / long[i]!.rate)).toFixed(2)),
+})
