@@ -1,4 +1,4 @@
-/** `haidang token`: who may come in. A running engine takes over what is written here with the next request. */
+/** `haidang token`: who may come in. A running engine takes over what is written here within seconds. */
 import { existsSync } from 'node:fs'
 import { chown, mkdir, stat } from 'node:fs/promises'
 import path from 'node:path'

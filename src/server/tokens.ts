@@ -77,6 +77,7 @@ export class Tokens {
     role: Role,
     expires: number | null = null,
   ): Promise<{ id: string; token: string }> {
+    await this.refresh()
     const token = `hd_${randomBytes(32).toString('base64url')}`
     const entry = this.#entry(name, role, hashOf(token), expires)
     this.#put(entry)
@@ -98,6 +99,7 @@ export class Tokens {
 
   /** An enrolled wall: it has no token, only the cookie made from this. */
   async enrol(name: string): Promise<Principal> {
+    await this.refresh()
     const entry = this.#entry(name, 'wall', '', null)
     this.#put(entry)
     await this.#write()
@@ -105,6 +107,7 @@ export class Tokens {
   }
 
   async remove(id: string): Promise<boolean> {
+    await this.refresh()
     const entry = this.#byId.get(id)
     if (entry === undefined) return false
     this.#byId.delete(id)
@@ -147,7 +150,10 @@ export class Tokens {
     return given.length === right.length && timingSafeEqual(given, right) ? this.#current(entry) : null
   }
 
-  /** Takes over what `haidang token` wrote meanwhile: one stat where nothing changed. */
+  /**
+   * Takes over what `haidang token` wrote meanwhile: one stat where nothing changed. Also before each change of our own,
+   * which writes the whole file.
+   */
   async refresh(): Promise<void> {
     const found = await stat(this.#file).catch(() => null)
     if (found !== null && found.mtimeMs !== this.#modified) await this.#read()

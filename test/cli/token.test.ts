@@ -55,6 +55,19 @@ t.test('a running engine takes over what was added and revoked meanwhile', async
   t.equal((await open(data)).size, 1)
 })
 
+t.test('neither the engine nor the command line undoes what the other wrote', async (t) => {
+  const { data, env } = await place()
+  await run(token, ['add', 'admin'], env)
+  const engine = await open(data)
+  const added = (await run(token, ['add', 'operator'], env)).stdout.trim()
+  const wall = await engine.enrol('wall on the ceiling')
+  t.equal(engine.verify(added)?.role, 'operator', 'an enrolment writes the whole file')
+  t.match((await run(token, ['list'], env)).stdout, new RegExp(`operator[^]*${wall.id} {2}wall`))
+  await run(token, ['revoke', wall.id], env)
+  await engine.create('another', 'analyst')
+  t.notOk((await open(data)).holds(wall.id), 'what was revoked stays revoked')
+})
+
 t.test('what cannot be done is said, with the exit code of its kind', async (t) => {
   const { data, env } = await place()
   const usage: readonly (readonly [string[], RegExp])[] = [
