@@ -42,6 +42,7 @@ const STABLE_MS = 30_000
 const MEMORY_BYTES_MIN = 1024 ** 3
 /** A close that takes longer is ended: the data is safe against that, a hanging shutdown is not. */
 const CLOSE_MS = 5000
+const LAST_WORDS_CHARS = 1000
 /** Loading 546 MB from a cold disk. */
 const READY_MS = 60_000
 
@@ -126,12 +127,17 @@ export class StoreChild {
       env: { UV_THREADPOOL_SIZE: String(limits.at_once + OWN_AT_ONCE + 8), TZ: 'UTC', PATH: '/usr/bin:/bin' },
       cwd: this.#directory,
       execArgv: ['--max-old-space-size=512'],
-      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       serialization: 'json',
     })
     this.#process = child
     const startedAt = performance.now()
     let served = false
+    // Its last words, for the reason of its death.
+    let words = ''
+    child.stderr?.on('data', (chunk: Buffer) => {
+      words = (words + chunk.toString('utf8')).slice(-LAST_WORDS_CHARS)
+    })
     const ready = new Promise<void>((resolve, reject) => {
       const late = setTimeout(() => {
         reject(
@@ -159,7 +165,8 @@ export class StoreChild {
       })
       child.once('exit', (code, signal) => {
         clearTimeout(late)
-        const reason = `the store process ended (${signal ?? `exit code ${code}`})`
+        const last = words.trim() === '' ? '' : `: ${words.trim().replaceAll('\n', ' | ')}`
+        const reason = `the store process ended (${signal ?? `exit code ${code}`})${last}`
         reject(new HaidangError('HD_STORE_CONNECT', reason, { retryable: true }))
         this.#died(child, served, performance.now() - startedAt, reason)
       })

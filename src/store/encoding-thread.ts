@@ -2,10 +2,14 @@ import path from 'node:path'
 import { Worker } from 'node:worker_threads'
 import type { Dictionary } from '../model/dictionary.js'
 import { HaidangError } from '../model/errors.js'
+import type { TextRecord } from '../model/record.js'
 import type { SeriesIndex } from '../model/series.js'
 import { NAMES, type Name, type SampleColumns } from './columns.js'
+import type { TextRows } from './rows.js'
 
-export interface EncodeRequest {
+export type EncodeRequest = SamplesRequest | { readonly id: number; readonly record: TextRecord }
+
+interface SamplesRequest {
   readonly id: number
   /** Texts that the worker has not met yet, in order of id. */
   readonly texts: Readonly<Record<Name, readonly string[]>>
@@ -14,12 +18,13 @@ export interface EncodeRequest {
 
 export type EncodeAnswer =
   | { readonly id: number; readonly bytes: Uint8Array }
+  | { readonly id: number; readonly textRows: TextRows | null }
   | { readonly id: number; readonly error: string }
 
 /** Encodes shipments off the engine's thread: columns are moved to a worker, bytes come back, nothing is copied. */
 export class EncodingThread {
   readonly #index: SeriesIndex
-  readonly #waiting = new Map<number, { resolve(bytes: Uint8Array): void; reject(error: Error): void }>()
+  readonly #waiting = new Map<number, { resolve(answer: EncodeAnswer): void; reject(error: Error): void }>()
   #worker: Worker | undefined
   #known: Record<Name, number> = { stream: 0, source: 0, device: 0, metric: 0, label: 0 }
   #next = 1
@@ -30,22 +35,36 @@ export class EncodingThread {
   }
 
   /** Arrow IPC stream of the columns, whose buffers are gone afterwards. Throws HD_STORE_QUERY where the worker died. */
-  encode(columns: SampleColumns): Promise<Uint8Array> {
-    const worker = this.#started()
+  async encode(columns: SampleColumns): Promise<Uint8Array> {
+    // First: a new worker knows no texts.
+    this.#started()
     const id = this.#next++
     const texts = Object.fromEntries(NAMES.map((name) => [name, this.#unknown(name)])) as Record<
       Name,
       string[]
     >
-    const request: EncodeRequest = { id, texts, columns }
     const { seq, time, received, value, lat, lon, quality, attrs_at, ids } = columns
     const buffers = [seq, time, received, value, lat, lon, quality, attrs_at, ...NAMES.map((n) => ids[n])]
+    const answer = await this.#ask(
+      { id, texts, columns },
+      buffers.map((b) => b.buffer as ArrayBuffer),
+    )
+    if (!('bytes' in answer)) throw new TypeError('the encoding worker answered another question')
+    return answer.bytes
+  }
+
+  /** Rows of a configuration text: a registry of 10 000 devices takes about a second to read. */
+  async textRows(record: TextRecord): Promise<TextRows | null> {
+    const answer = await this.#ask({ id: this.#next++, record }, [])
+    if (!('textRows' in answer)) throw new TypeError('the encoding worker answered another question')
+    return answer.textRows
+  }
+
+  #ask(request: EncodeRequest, moved: readonly ArrayBuffer[]): Promise<EncodeAnswer> {
+    const worker = this.#started()
     return new Promise((resolve, reject) => {
-      this.#waiting.set(id, { resolve, reject })
-      worker.postMessage(
-        request,
-        buffers.map((b) => b.buffer as ArrayBuffer),
-      )
+      this.#waiting.set(request.id, { resolve, reject })
+      worker.postMessage(request, [...moved])
     })
   }
 
@@ -64,7 +83,7 @@ export class EncodingThread {
     worker.on('message', (answer: EncodeAnswer) => {
       const waiting = this.#waiting.get(answer.id)
       this.#waiting.delete(answer.id)
-      if ('bytes' in answer) waiting?.resolve(answer.bytes)
+      if (!('error' in answer)) waiting?.resolve(answer)
       else
         waiting?.reject(new HaidangError('HD_STORE_POISON', `a shipment cannot be encoded: ${answer.error}`))
     })

@@ -65,8 +65,39 @@ export function configurationRow(record: TextRecord): string {
   return JSON.stringify({ seq, received: dateTime(received), kind, hash, text })
 }
 
+/** Table of the rows that a configuration text holds. */
+export type TextTable = 'device_versions' | 'metric_versions' | 'zone_versions'
+
+export interface TextRows {
+  readonly table: TextTable
+  readonly rows: number
+  /** Lines of JSON. */
+  readonly bytes: Uint8Array
+}
+
+/** Rows of a registry, metrics or zones text; null where there are none. About 1 s for 10 000 devices in YAML. */
+export function textRows(record: TextRecord): TextRows | null {
+  const [table, lines] = tableOf(record)
+  return lines.length === 0
+    ? null
+    : { table, rows: lines.length, bytes: Buffer.from(`${lines.join('\n')}\n`) }
+}
+
+function tableOf(record: TextRecord): [TextTable, string[]] {
+  switch (record.kind) {
+    case 'registry':
+      return ['device_versions', deviceRows(record)]
+    case 'metrics':
+      return ['metric_versions', metricRows(record)]
+    case 'zones':
+      return ['zone_versions', zoneRows(record)]
+    case 'rules':
+      return ['metric_versions', []]
+  }
+}
+
 /** Devices of a registry text; none where it cannot be read (it would not have come into force). */
-export function deviceRows(record: TextRecord): string[] {
+function deviceRows(record: TextRecord): string[] {
   return readable(() =>
     [...deviceRegistry(record.text).devices.values()].map((d) =>
       JSON.stringify({
@@ -87,7 +118,7 @@ export function deviceRows(record: TextRecord): string[] {
 }
 
 /** Metrics of a record, whose text is a JSON list of YAML texts: the product's, then the city's. */
-export function metricRows(record: TextRecord): string[] {
+function metricRows(record: TextRecord): string[] {
   return readable(() =>
     [...metricRegistry(JSON.parse(record.text) as string[]).values()].map((m) =>
       JSON.stringify({
@@ -110,7 +141,7 @@ export function metricRows(record: TextRecord): string[] {
  * Zones of a GeoJSON text, by the same reading as the rules': areas as a MultiPolygon in which a hole is a ring after
  * its outer one, routes as a line.
  */
-export function zoneRows(record: TextRecord): string[] {
+function zoneRows(record: TextRecord): string[] {
   return readable(() =>
     [...zones(record.text).values()].map((zone) =>
       JSON.stringify({

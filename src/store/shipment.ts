@@ -1,17 +1,8 @@
-import type { LoggedRecord } from '../model/record.js'
+import type { LoggedRecord, TextRecord } from '../model/record.js'
 import type { SeriesIndex } from '../model/series.js'
 import { SAMPLE_COLUMNS } from './arrow.js'
 import { ColumnBuilder, type SampleColumns } from './columns.js'
-import {
-  auditRow,
-  configurationRow,
-  DEAD_LETTER_COLUMNS,
-  deadLetterRow,
-  deviceRows,
-  metricRows,
-  transitionRow,
-  zoneRows,
-} from './rows.js'
+import { auditRow, configurationRow, DEAD_LETTER_COLUMNS, deadLetterRow, transitionRow } from './rows.js'
 
 /** Tables that the shipper fills. What else there is, views fill from these. */
 export const TABLES = [
@@ -62,10 +53,15 @@ export const SHIPMENT_BOUNDS: ShipmentBounds = { rows: 200_000, bytes: 64 * 1024
 
 const DAY_MS = 86_400_000
 
+/** Tables whose rows are lines that the engine's thread writes: few and short. */
+type LineTable = 'transitions' | 'audit' | 'configurations'
+
 /** The rows of a shipment, in the form of each table's insert. */
 export interface ShipmentRows {
   readonly samples: SampleColumns
-  readonly lines: Readonly<Record<Exclude<Table, 'samples' | 'dead_letters'>, readonly string[]>>
+  readonly lines: Readonly<Record<LineTable, readonly string[]>>
+  /** Their rows are not here yet: reading a large registry is not for the engine's thread. */
+  readonly texts: readonly TextRecord[]
   readonly dead_letters: Buffer
   readonly first: number
   readonly last: number
@@ -79,14 +75,8 @@ export class ShipmentBuilder {
   readonly #index: SeriesIndex
   readonly #bounds: ShipmentBounds
   readonly #samples = new ColumnBuilder()
-  readonly #lines: Record<Exclude<Table, 'samples' | 'dead_letters'>, string[]> = {
-    transitions: [],
-    audit: [],
-    configurations: [],
-    device_versions: [],
-    metric_versions: [],
-    zone_versions: [],
-  }
+  readonly #lines: Record<LineTable, string[]> = { transitions: [], audit: [], configurations: [] }
+  readonly #texts: TextRecord[] = []
   readonly #deadLetters: Buffer[] = []
   readonly #days = new Set<number>()
   #first = 0
@@ -138,11 +128,7 @@ export class ShipmentBuilder {
       case 'zones':
       case 'rules':
         this.#line('configurations', configurationRow(record))
-        if (record.kind === 'registry')
-          for (const row of deviceRows(record)) this.#line('device_versions', row)
-        if (record.kind === 'metrics')
-          for (const row of metricRows(record)) this.#line('metric_versions', row)
-        if (record.kind === 'zones') for (const row of zoneRows(record)) this.#line('zone_versions', row)
+        if (record.kind !== 'rules') this.#texts.push(record)
         break
       case 'tick':
       case 'feed':
@@ -162,6 +148,7 @@ export class ShipmentBuilder {
     return {
       samples,
       lines: this.#lines,
+      texts: this.#texts,
       dead_letters: Buffer.concat(this.#deadLetters),
       first: this.#first,
       last: this.#last,
@@ -179,7 +166,7 @@ export class ShipmentBuilder {
     return this.#days.has(day) || this.#days.size < this.#bounds.days
   }
 
-  #line(table: Exclude<Table, 'samples' | 'dead_letters'>, line: string): void {
+  #line(table: LineTable, line: string): void {
     this.#lines[table].push(line)
     this.#bytes += line.length
   }

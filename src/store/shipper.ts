@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as pause, setImmediate as turn } from 'node:timers/promises'
 import type { LogReader } from '../model/ports.js'
+import type { TextRecord } from '../model/record.js'
 import type { SeriesIndex } from '../model/series.js'
 import type { SampleColumns } from './columns.js'
+import type { TextRows, TextTable } from './rows.js'
 import {
   failureOf,
   halves,
@@ -17,6 +19,10 @@ import {
 } from './shipment.js'
 import type { ShipmentFiles } from './shipment-files.js'
 
+interface GatheredRows extends ShipmentRows {
+  readonly ofTexts: Readonly<Record<TextTable, readonly Uint8Array[]>>
+}
+
 /** `idle`: nothing to ship; `pace`: the rest of the second after a small shipment; `backoff`: after a failure. */
 type Pause = 'idle' | 'pace' | 'backoff'
 
@@ -28,9 +34,11 @@ export interface StorePort {
   count(table: Table, first: number, last: number, from: number, to: number): Promise<number>
 }
 
-/** Turns samples into an Arrow IPC stream. */
-export interface SampleEncoder {
+/** Turns what is large into bytes, off the engine's thread: samples into an Arrow IPC stream, texts into lines. */
+export interface RowEncoder {
   encode(columns: SampleColumns): Promise<Uint8Array>
+  /** Rows of a configuration text; null where it has none. */
+  textRows(record: TextRecord): Promise<TextRows | null>
 }
 
 export interface ShipperOptions {
@@ -38,7 +46,7 @@ export interface ShipperOptions {
   /** Whose ids the log's batches carry. */
   readonly index: SeriesIndex
   readonly store: StorePort
-  readonly encoder: SampleEncoder
+  readonly encoder: RowEncoder
   readonly files: ShipmentFiles
   readonly bounds?: ShipmentBounds
   /** Time from one insert to the next while the log is nearly drained. */
@@ -115,7 +123,7 @@ export class Shipper {
   #shipped = 0
   #queue: Shipment[] = []
   /** Rows of queue[0], while it is in memory. */
-  #loaded: { shipment: Shipment; rows: ShipmentRows; arrow: Uint8Array | undefined } | undefined
+  #loaded: { shipment: Shipment; rows: GatheredRows; arrow: Uint8Array | undefined } | undefined
   /** queue[0] may be in the store already. */
   #doubt = false
   #failures = 0
@@ -377,6 +385,8 @@ export class Shipper {
       return loaded.arrow
     }
     if (table === 'dead_letters') return loaded.rows.dead_letters
+    if (table === 'device_versions' || table === 'metric_versions' || table === 'zone_versions')
+      return Buffer.concat(loaded.rows.ofTexts[table])
     return Buffer.from(`${loaded.rows.lines[table].join('\n')}\n`)
   }
 
@@ -385,7 +395,7 @@ export class Shipper {
     first: number,
     last: number,
     bounds: ShipmentBounds = UNBOUNDED,
-  ): Promise<ShipmentRows | undefined> {
+  ): Promise<GatheredRows | undefined> {
     const builder = new ShipmentBuilder(this.#options.index, bounds)
     let slice = performance.now()
     let n = 0
@@ -397,7 +407,21 @@ export class Shipper {
       }
       if (logged.record.seq === last) break
     }
-    return builder.last === 0 ? undefined : builder.finish()
+    if (builder.last === 0) return undefined
+    const rows = builder.finish()
+    const counts = { ...rows.counts }
+    const ofTexts: Record<TextTable, Uint8Array[]> = {
+      device_versions: [],
+      metric_versions: [],
+      zone_versions: [],
+    }
+    for (const text of rows.texts) {
+      const lines = await this.#options.encoder.textRows(text)
+      if (lines === null) continue
+      ofTexts[lines.table].push(lines.bytes)
+      counts[lines.table] = (counts[lines.table] ?? 0) + lines.rows
+    }
+    return { ...rows, counts, ofTexts }
   }
 
   #arrived(seq: number, received: number): void {

@@ -9,6 +9,7 @@ import { MemoryLog, random } from './city.js'
 /** Encodes columns as a list of seqs: all that the simulated store needs of them. */
 const encoder = {
   encode: async (columns: SampleColumns): Promise<Uint8Array> => new Uint8Array(columns.seq.buffer.slice(0)),
+  textRows: async () => null,
 }
 
 class Answer extends Error {
