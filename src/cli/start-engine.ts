@@ -5,7 +5,8 @@
  *   transports ─► loop ─► core ─► wall (at once)
  *                  └────► log ─► acknowledgements, shipper, checkpointer
  */
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
+import os from 'node:os'
 import path from 'node:path'
 import { Registry } from 'prom-client'
 import { EmbeddedBroker } from '../../ingest/broker.js'
@@ -384,6 +385,8 @@ async function firstToken(tokens: Tokens, given: string | null): Promise<string 
 function feedPlans(settings: Settings, clock: Clock, say: (line: string) => void): FeedPlan[] {
   const plans: FeedPlan[] = []
   const random = Math.random
+  // The same at every start on this data, and no other engine's: brokers keep our session under it.
+  const identity = createHash('sha256').update(`${os.hostname()}\n${settings.data}`).digest('hex').slice(0, 8)
   const decoder = (id: string) => {
     const found = DECODERS.get(id)
     if (found === undefined) throw new HaidangError('HD_CONFIG_VALUE', `there is no decoder '${id}'`)
@@ -464,7 +467,7 @@ function feedPlans(settings: Settings, clock: Clock, say: (line: string) => void
       name: setup.name,
       url,
       topics,
-      client_id: `haidang-${setup.name}`,
+      client_id: `haidang-${setup.name}-${identity}`,
       qos,
       ...(username === undefined ? {} : { username }),
       ...(password === undefined ? {} : { password }),
