@@ -9,6 +9,7 @@
  * new one with full jitter, for ever; acknowledgements of the old one are dropped, its messages come again.
  */
 
+import { setTimeout as pause } from 'node:timers/promises'
 import {
   AckPolicy,
   type ConsumerMessages,
@@ -65,10 +66,14 @@ const CONNECT_TIMEOUT_MS = 10_000
 const PING_MS = 10_000
 const PING_OUT_MAX = 2
 /**
- * After it the server sends again what we have not acknowledged: so long may what was in flight at a crash be late after
- * it. A sync takes ms; while the log is full the repetition costs less than forgetting.
+ * After it the server sends again, within a session, what we have not acknowledged. A sync takes ms; while the log is
+ * full the repetition costs less than forgetting.
  */
 const ACK_WAIT_MS = 10_000
+/** As ACK_WAIT_MS for the moment in which a new session asks for what the last one left unacknowledged. */
+const BRING_BACK_ACK_WAIT_MS = 1
+/** The server looks for what is overdue 100 ms after its ack_wait has changed. */
+const BRING_BACK_MS = 300
 /** How long `close` waits for acknowledgements to leave. */
 const FLUSH_MS = 1000
 const DRAIN_MS = 5000
@@ -226,7 +231,17 @@ export class NatsTransport implements Transport {
         durable_name: options.durable,
         deliver_policy: options.start === 'new' ? DeliverPolicy.New : DeliverPolicy.All,
       })
-    else await manager.consumers.update(stream, options.durable, settings)
+    else {
+      // What the last session left unacknowledged comes first. By itself the server would wait out ack_wait and send it
+      // among what is newer by then: an old level judged again after its alert is over raises a second alert. A shorter
+      // ack_wait makes it overdue at once, and the server delivers what is overdue, in its order, before anything new.
+      if (known.num_ack_pending > 0) {
+        const overdue = { ...settings, ack_wait: BRING_BACK_ACK_WAIT_MS * 1_000_000 }
+        await manager.consumers.update(stream, options.durable, overdue)
+        await pause(BRING_BACK_MS)
+      }
+      await manager.consumers.update(stream, options.durable, settings)
+    }
     const consumer = await jetstream(connection).consumers.get(stream, options.durable)
     const info = await consumer.info()
     const identityOf = sequenceIdentity((await manager.streams.info(stream)).created)

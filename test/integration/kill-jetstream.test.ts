@@ -1,0 +1,18 @@
+import t from 'tap'
+import { disturbed } from './disturbance.js'
+import { exactlyOnce } from './outcome.js'
+import { missing } from './servers.js'
+
+t.setTimeout(120_000)
+
+// Short: `node dist/bench/pipeline/kill.js` runs 60 s.
+t.test(
+  'JetStream: exactly once across kill -9 of engine, nats-server and store',
+  { skip: missing('nats-server'), timeout: 110_000 },
+  async (t) => {
+    exactlyOnce(
+      t,
+      await disturbed({ via: 'jetstream', rate: 2000, seconds: 10, kills: ['engine', 'broker', 'store'] }),
+    )
+  },
+)
