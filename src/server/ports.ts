@@ -5,7 +5,8 @@ import type { Bilingual } from '../model/alert.js'
 /** A person's act becomes a record of the log. */
 export interface Commands {
   /**
-   * Resolves when the record is durable. `name` as in CommandRecord, `target` an alert's id. Rejects with HaidangError:
+   * Resolves when the record is durable. `name` as in CommandRecord; `target` an alert's id, or '' for what is only
+   * written down (`session`, `walls`). Rejects with HaidangError:
    * HD_LOG_FULL, HD_SERVE_NOT_FOUND, HD_SERVE_CONFLICT.
    */
   submit(

@@ -18,7 +18,7 @@ import { cityRoutes } from './city-routes.js'
 import { Enrolments } from './enrolment.js'
 import { openapi } from './openapi.js'
 import type { City, Commands, History } from './ports.js'
-import { PROBLEM_TYPE, problem, problemOf } from './problem.js'
+import { PROBLEM_TYPE, problem, problemOf, tooMany } from './problem.js'
 import { sessionRoutes } from './session-routes.js'
 import type { Wall } from './wall.js'
 import { WallSocket } from './wall-socket.js'
@@ -109,7 +109,8 @@ export async function createServer(options: ServerOptions): Promise<HaidangServe
   app.decorateRequest('principal', null)
   checkStrictly(app)
   takeEmptyBodies(app)
-  guard(app, access, meters)
+  const attempts = new Attempts(clock)
+  guard(app, access, attempts, meters)
   describeErrors(app, options.onError)
 
   const routes: RouteOptions[] = []
@@ -120,7 +121,7 @@ export async function createServer(options: ServerOptions): Promise<HaidangServe
     app,
     wall,
     access,
-    attempts: new Attempts(clock),
+    attempts,
     enrolments: new Enrolments(clock),
     commands: options.commands,
     city: options.city,
@@ -138,7 +139,7 @@ export async function createServer(options: ServerOptions): Promise<HaidangServe
   )
   await pageRoutes(app, options.pages)
 
-  const socket = new WallSocket(wall, access, (reason) => {
+  const socket = new WallSocket(wall, access, attempts, (reason) => {
     meters.refused.inc({ code: reason })
   })
   socket.attach(app.server)
@@ -202,7 +203,7 @@ function takeEmptyBodies(app: FastifyInstance): void {
 }
 
 /** Every request passes here: where from, who, and whether that role may. A route that says nothing is for nobody. */
-function guard(app: FastifyInstance, access: Access, meters: ServerMetrics): void {
+function guard(app: FastifyInstance, access: Access, attempts: Attempts, meters: ServerMetrics): void {
   app.addHook('onRequest', async (request, reply) => {
     reply.headers(HEADERS)
     if (request.url.startsWith('/api/')) reply.header('cache-control', 'no-store')
@@ -216,6 +217,7 @@ function guard(app: FastifyInstance, access: Access, meters: ServerMetrics): voi
     const principal = access.principal(request.headers)
     if (principal === null) {
       meters.refused.inc({ code: 'HD_SERVE_AUTH' })
+      if (request.headers.authorization !== undefined && attempts.wrong(request.ip)) throw tooMany()
       reply.header('www-authenticate', 'Bearer realm="haidang"')
       throw new HaidangError(
         'HD_SERVE_AUTH',

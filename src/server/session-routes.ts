@@ -10,7 +10,7 @@ const NAME = { type: 'string', minLength: 1, maxLength: 64, pattern: '^[^\\u0000
 const CODE = { type: 'string', pattern: '^[0-9]{8}$' }
 
 export function sessionRoutes(context: RouteContext): void {
-  const { app, access, attempts, enrolments, wall } = context
+  const { app, access, attempts, commands, enrolments, wall } = context
 
   app.get(
     '/api/v1/session',
@@ -44,6 +44,7 @@ export function sessionRoutes(context: RouteContext): void {
         if (attempts.wrong(request.ip)) throw tooMany()
         throw new HaidangError('HD_SERVE_AUTH', 'this token is not known')
       }
+      await audit('session', principal.name, { role: principal.role, address: request.ip })
       setCookie(reply, principal)
       return sessionOf(principal)
     },
@@ -128,6 +129,7 @@ export function sessionRoutes(context: RouteContext): void {
         if (attempts.wrong(request.ip)) throw tooMany()
         throw new HaidangError('HD_SERVE_NOT_FOUND', `no wall shows the code ${code}`)
       }
+      await audit('walls', caller(request).name, { act: 'enrol', wall: name })
       const enrolled = await store.enrol(name)
       enrolments.admit(code, enrolled.id)
       return reply.code(201).send({ id: enrolled.id, name })
@@ -146,10 +148,16 @@ export function sessionRoutes(context: RouteContext): void {
         .list()
         .find((entry) => entry.id === id && entry.role === 'wall')
       if (found === undefined) throw new HaidangError('HD_SERVE_NOT_FOUND', `there is no wall '${id}'`)
+      await audit('walls', caller(request).name, { act: 'remove', wall: found.name, id })
       await tokens().remove(id)
       return reply.code(204).send()
     },
   )
+
+  /** Who came in and who was let in is part of the record: written down before it takes effect. */
+  async function audit(name: string, who: string, body: Readonly<Record<string, unknown>>): Promise<void> {
+    await commands.submit(name, who, '', body)
+  }
 
   function tokens(): Tokens {
     if (access.mode.kind === 'open')

@@ -8,6 +8,7 @@
  *   cookie               <token id>.<expires ms>.<HMAC-SHA-256 over id, expires and the token's hash>
  */
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import type { Stats } from 'node:fs'
 import { open, readFile, rename, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { HaidangError } from '../model/errors.js'
@@ -43,7 +44,8 @@ export class Tokens {
   readonly #file: string
   readonly #clock: Clock
   #key: Buffer
-  #modified = 0
+  /** Which file was read or written last. */
+  #version = ''
   readonly #byHash = new Map<string, TokenEntry>()
   readonly #byId = new Map<string, TokenEntry>()
   /** Entries that live only in this process: HAIDANG_TOKEN. */
@@ -156,7 +158,7 @@ export class Tokens {
    */
   async refresh(): Promise<void> {
     const found = await stat(this.#file).catch(() => null)
-    if (found !== null && found.mtimeMs !== this.#modified) await this.#read()
+    if (found !== null && versionOf(found) !== this.#version) await this.#read()
   }
 
   #entry(name: string, role: Role, hash: string, expires: number | null): TokenEntry {
@@ -189,7 +191,7 @@ export class Tokens {
   async #read(): Promise<boolean> {
     let text: string
     try {
-      this.#modified = (await stat(this.#file)).mtimeMs
+      this.#version = versionOf(await stat(this.#file))
       text = await readFile(this.#file, 'utf8')
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false
@@ -218,8 +220,13 @@ export class Tokens {
     await rename(beside, this.#file)
     const folder = await open(path.dirname(this.#file), 'r')
     await folder.sync().finally(() => folder.close())
-    this.#modified = (await stat(this.#file)).mtimeMs
+    this.#version = versionOf(await stat(this.#file))
   }
+}
+
+/** The kernel's clock ticks every 4 ms; two writes within one differ in their inode, each being a file of its own. */
+function versionOf({ ino, mtimeMs, size }: Stats): string {
+  return `${ino} ${mtimeMs} ${size}`
 }
 
 function hashOf(token: string): string {

@@ -9,6 +9,7 @@ import { type RawData, WebSocket, WebSocketServer } from 'ws'
 import { BOUNDS } from '../model/bounds.js'
 import type { ErrorCode } from '../model/errors.js'
 import { type Access, mayAct } from './access.js'
+import type { Attempts } from './attempts.js'
 import { PROBLEM_TYPE, problem } from './problem.js'
 import type { Wall } from './wall.js'
 import type { WallLine } from './wall-client.js'
@@ -20,7 +21,8 @@ const CLOSE_UNSUPPORTED = 1003
 export class WallSocket {
   readonly #wall: Wall
   readonly #access: Access
-  readonly #refused: (reason: ErrorCode, address: string) => void
+  readonly #attempts: Attempts
+  readonly #refused: (reason: ErrorCode) => void
   readonly #server = new WebSocketServer({
     noServer: true,
     maxPayload: BOUNDS.wall_message_bytes,
@@ -30,9 +32,10 @@ export class WallSocket {
   })
 
   /** `refused` is told of every refusal, for counters and the SOC. */
-  constructor(wall: Wall, access: Access, refused: (reason: ErrorCode, address: string) => void) {
+  constructor(wall: Wall, access: Access, attempts: Attempts, refused: (reason: ErrorCode) => void) {
     this.#wall = wall
     this.#access = access
+    this.#attempts = attempts
     this.#refused = refused
   }
 
@@ -68,7 +71,7 @@ export class WallSocket {
     socket.on('error', dropped)
     const address = request.socket.remoteAddress ?? ''
     const refuse = (status: number, code: ErrorCode, detail: string): void => {
-      this.#refused(code, address)
+      this.#refused(code)
       answer(socket, status, JSON.stringify(problem(status, code, detail, request.url ?? '')))
     }
     if (request.url?.split('?', 1)[0] !== WALL_PATH) {
@@ -81,6 +84,10 @@ export class WallSocket {
       return
     }
     const principal = this.#access.principal(request.headers)
+    if (principal === null && request.headers.authorization !== undefined && this.#attempts.wrong(address)) {
+      refuse(429, 'HD_SERVE_AUTH', 'too many attempts, try again in a minute')
+      return
+    }
     if (principal === null) {
       refuse(401, 'HD_SERVE_AUTH', 'give a token as Authorization: Bearer, or the cookie of /api/v1/session')
       return

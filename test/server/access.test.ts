@@ -122,7 +122,10 @@ t.test('a browser changes its token into a cookie, never into a URL', async (t) 
   t.match(await session.json(), { role: 'operator' })
   const act = await call('POST', '/api/v1/alerts/a_1/acknowledge', null, {}, { cookie: value })
   t.equal(act.status, 200)
-  t.match(engine.submitted[0], { name: 'acknowledge', who: 'the operator', target: 'a_1' })
+  t.match(engine.submitted, [
+    { name: 'session', who: 'the operator', target: '', body: { role: 'operator' } },
+    { name: 'acknowledge', who: 'the operator', target: 'a_1' },
+  ])
   for (const forged of [
     `${value}x`,
     value.replace(/\.\d+\./, '.99999999999999.'),
@@ -159,6 +162,19 @@ t.test('ten wrong tokens a minute, then 429; the right one still passes', async 
     statuses.push((await call('POST', '/api/v1/session', null, { token: `hd_${i}` })).status)
   t.strictSame(statuses, [...Array(10).fill(401), 429, 429])
   t.equal((await call('POST', '/api/v1/session', null, { token: of.admin })).status, 200)
+})
+
+t.test('wrong tokens are counted at every door', async (t) => {
+  const { call, url, of } = await guarded(t)
+  for (let i = 0; i < 6; i++) t.equal((await call('GET', '/api/v1/alerts', `hd_${i}`)).status, 401)
+  for (let i = 0; i < 4; i++)
+    t.equal(await refusedSocket(new TestWall(url, { authorization: `Bearer hd_${i}` })), 401)
+  t.equal(await refusedSocket(new TestWall(url, { authorization: 'Bearer hd_x' })), 429)
+  const answer = await call('GET', '/api/v1/alerts', 'hd_y')
+  t.equal(answer.status, 429)
+  t.equal(answer.headers.get('retry-after'), '60')
+  t.equal((await call('GET', '/api/v1/alerts', of.wall)).status, 200)
+  t.equal((await call('GET', '/api/v1/alerts', null)).status, 401, 'no token at all is no attempt')
 })
 
 t.test('the wall socket: Origin, token, role, subprotocol, and the end of a token', async (t) => {
@@ -199,7 +215,7 @@ t.test('the wall socket: Origin, token, role, subprotocol, and the end of a toke
 })
 
 t.test('a wall is let in by a code that an operator types once', async (t) => {
-  const { call, of, url, tokens } = await guarded(t)
+  const { call, of, url, tokens, engine } = await guarded(t)
   const asked = await (await call('POST', '/api/v1/walls/enrolments', null)).json()
   t.match(asked.code, /^\d{8}$/)
   const claim = (secret = asked.secret) =>
@@ -227,6 +243,10 @@ t.test('a wall is let in by a code that an operator types once', async (t) => {
   const { id } = tokens.list().find((entry) => entry.name === 'Phòng trực 1')!
   t.equal((await call('DELETE', `/api/v1/walls/${id}`, of.operator)).status, 204)
   await until(() => wall.closed !== null, 'shut out')
+  t.match(engine.submitted, [
+    { name: 'walls', who: 'the operator', body: { act: 'enrol', wall: 'Phòng trực 1' } },
+    { name: 'walls', who: 'the operator', body: { act: 'remove', wall: 'Phòng trực 1' } },
+  ])
 })
 
 t.test('a demo is open to this machine and to nobody behind a proxy', async (t) => {

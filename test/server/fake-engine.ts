@@ -100,7 +100,7 @@ export class FakeEngine {
       commands: {
         submit: async (name, who, target, body) => {
           this.submitted.push({ name, who, target, body })
-          return { seq: this.act(name, who, target, body) }
+          return { seq: target === '' ? ++this.seq : this.act(name, who, target, body) }
         },
       },
       city: {
