@@ -192,6 +192,7 @@ async function assemble(
       count: (name, label, amount) => host.count(name, label, amount),
     },
     fold.recovery.received,
+    fold.recovery.feeds,
   )
   for (const record of textRecords(texts, 0))
     if (core.texts[record.kind as keyof typeof core.texts]?.hash !== record.hash)

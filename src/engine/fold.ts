@@ -13,6 +13,7 @@ interface Saved {
   readonly core: CoreState
   readonly board: readonly AlertState[]
   readonly received: number
+  readonly feeds: readonly (readonly [feed: number, received: number])[]
 }
 
 export class Fold {
@@ -31,6 +32,7 @@ export class Fold {
     this.core.load(saved.core)
     for (const state of saved.board) this.board.put(state)
     this.recovery.received = saved.received
+    for (const [feed, received] of saved.feeds ?? []) this.recovery.feeds.set(feed, received)
   }
 
   save(): Uint8Array {
@@ -38,6 +40,7 @@ export class Fold {
       core: this.core.save(),
       board: [...this.board.values()],
       received: this.recovery.received,
+      feeds: [...this.recovery.feeds],
     }
     return serialize(saved)
   }

@@ -88,19 +88,28 @@ export class Loop implements IngestSink {
   #anchorWall: number
   #anchorMonotonic: number
 
-  /** `lastReceived`: of the recovered log; arrival never goes behind it. */
-  constructor(options: LoopOptions, lastReceived = Number.NEGATIVE_INFINITY) {
+  /**
+   * `lastReceived`: of the recovered log; our own clock never goes behind it. `feeds`: arrival of each feed's last
+   * message, by feed id; the feed never goes behind that.
+   */
+  constructor(
+    options: LoopOptions,
+    lastReceived = Number.NEGATIVE_INFINITY,
+    feeds: ReadonlyMap<number, number> = new Map(),
+  ) {
     this.#options = options
     this.core = options.core
     this.#anchorWall = Math.max(options.clock.now(), lastReceived)
     this.#anchorMonotonic = options.clock.monotonic()
-    for (const setup of options.feeds)
+    for (const setup of options.feeds) {
+      const id = this.core.index.sources.id(setup.name)
       this.#feeds.set(setup.name, {
         setup,
-        id: this.core.index.sources.id(setup.name),
+        id,
         decoderState: setup.decoder.createState(),
-        received: lastReceived,
+        received: feeds.get(id) ?? Number.NEGATIVE_INFINITY,
       })
+    }
   }
 
   /** Arrival time now, ms UTC: what transports stamp messages with. */
@@ -177,8 +186,6 @@ export class Loop implements IngestSink {
     const one = this.#feeds.get(feed)
     if (one === undefined) return
     const received = one.setup.clock === 'event' ? one.received : Math.max(this.now(), one.received)
-    // Up or down says nothing of when the backlog was sent: JetStream stamps it with the past, and timers follow that.
-    if (one.setup.clock !== 'event' && state === 'caught_up') one.received = received
     const record: FeedRecord = { kind: 'feed', seq: 0, received, feed: one.id, state }
     this.#apply(record, null)
     this.#options.audience.feed(feed, state)

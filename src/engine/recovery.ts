@@ -19,6 +19,8 @@ export class Recovery {
   differing = 0
   /** Greatest arrival time met. */
   received = Number.NEGATIVE_INFINITY
+  /** Arrival of each feed's last message, by feed id: a backlog's arrival may lie before that of everything else. */
+  readonly feeds = new Map<number, number>()
 
   constructor(core: Core) {
     this.#core = core
@@ -31,6 +33,7 @@ export class Recovery {
     this.#core.apply(record, own)
     this.records++
     if (record.received > this.received) this.received = record.received
+    if (record.kind === 'message') this.feeds.set(record.feed, record.received)
     if (own.length === 0 && transitions.length === 0) return
     if (
       own.length === transitions.length &&

@@ -1,17 +1,19 @@
 /**
  * What the simulated city sends: gauges on two brokers whose levels wander over thresholds, fall silent for minutes and
- * speak again, some samples out of order. Times are far enough from every limit that an engine that is away for
+ * speak again, some samples out of order, some with clocks of another day, year or unit. Times are far enough from every limit that an engine that is away for
  * seconds must decide the same.
  */
 import { Random } from './random.js'
+import { EPOCH } from './world.js'
 
 export interface Publication {
   /** Virtual ms at which the device publishes. */
   readonly at: number
   readonly broker: 'jetstream' | 'mqtt'
   readonly device: string
-  /** Event time, ms after the beginning. */
-  readonly time: number
+  /** What the device says, ms UTC: true within a second, or as wrong as clocks get. */
+  readonly stamp: number
+  /** Different in every message: what a row is recognised by. */
   readonly level: number
 }
 
@@ -74,7 +76,24 @@ const INTERVAL_MS = 9000
 export function workload(seed: number): Workload {
   const random = new Random(seed)
   const publications: Publication[] = []
+  const publish = (
+    at: number,
+    device: string,
+    broker: Publication['broker'],
+    stamp: number,
+    level: number,
+  ): void => {
+    // Three decimals of level, and behind them the message's number.
+    publications.push({
+      at,
+      broker,
+      device,
+      stamp,
+      level: Math.round(level * 1000) / 1000 + publications.length * 1e-7,
+    })
+  }
   for (let d = 0; d < DEVICES; d++) {
+    const device = `gauge-${d}`
     const broker = d % 2 === 0 ? 'jetstream' : 'mqtt'
     let level = 1 + random.next() * 1.5
     let drift = 0
@@ -83,29 +102,30 @@ export function workload(seed: number): Workload {
       time < SPAN_MS;
       time += INTERVAL_MS + random.integer(-500, 500)
     ) {
-      // Silent for much longer than \`absent\`, or not at all.
+      // Silent for much longer than `absent`, or not at all.
       if (random.chance(0.04)) time += 100_000
       if (time >= SPAN_MS) break
       drift = drift * 0.8 + (random.next() - 0.5) * 0.5
       level = Math.min(3.4, Math.max(0.5, level + drift))
-      publications.push({
-        at: time + 30 + random.integer(0, 40),
-        broker,
-        device: `gauge-${d}`,
-        time,
-        level: Math.round(level * 1000) / 1000,
-      })
+      publish(time + 30 + random.integer(0, 40), device, broker, stampOf(time, broker, random), level)
       // Now and then an older sample comes behind.
-      if (random.chance(0.04))
-        publications.push({
-          at: time + 200,
-          broker,
-          device: `gauge-${d}`,
-          time: time - 4001,
-          level: Math.round(random.next() * 3000) / 1000,
-        })
+      if (random.chance(0.04)) publish(time + 200, device, broker, EPOCH + time - 4001, random.next() * 3)
     }
   }
   publications.sort((a, b) => a.at - b.at)
   return { publications, end: SPAN_MS + 75_000 }
+}
+
+/**
+ * A device's clock: right, or a day slow, at the epoch, a day fast, in microseconds. The fast ones are judged at their
+ * arrival, which only JetStream keeps through an outage.
+ */
+function stampOf(time: number, broker: Publication['broker'], random: Random): number {
+  const right = EPOCH + time
+  if (!random.chance(0.03)) return right
+  return random.pick(
+    broker === 'jetstream'
+      ? [right - 86_400_000, 0, right + 86_400_000, right * 1000]
+      : [right - 86_400_000, 0],
+  )
 }

@@ -129,6 +129,7 @@ export class Engine {
         },
       },
       recovery.received,
+      recovery.feeds,
     )
     const sinkCursor = {
       load: () => cursors.load('sink'),

@@ -176,8 +176,8 @@ async function perform(seed: number, plan: Plan, sabotage: Sabotage | null): Pro
   const store = new Store(new Random(seed + 3))
   store.errors = plan.storeErrors
   const { publications, end } = workload(seed % WORKLOADS)
-  for (const { at, broker, device, time, level } of publications)
-    world.schedule(at, () => brokers[broker === 'jetstream' ? 0 : 1]!.publish(device, EPOCH + time, level))
+  for (const { at, broker, device, stamp, level } of publications)
+    world.schedule(at, () => brokers[broker === 'jetstream' ? 0 : 1]!.publish(device, stamp, level))
   for (const broker of brokers) broker.acknowledgesEarly = sabotage === 'ack before sync'
 
   const told = new Map<string, string>()
@@ -291,21 +291,21 @@ async function perform(seed: number, plan: Plan, sabotage: Sabotage | null): Pro
 
   // 1: every message exactly once.
   const counts = new Map<string, { judged: number; flagged: number }>()
-  for (const { device, time, duplicate } of store.rows) {
-    const key = `${device} ${time - EPOCH}`
+  for (const { device, value, duplicate } of store.rows) {
+    const key = `${device} ${value}`
     const count = counts.get(key) ?? { judged: 0, flagged: 0 }
     if (duplicate) count.flagged++
     else count.judged++
     counts.set(key, count)
   }
   let flagged = 0
-  for (const { device, time, broker } of publications) {
-    const count = counts.get(`${device} ${time}`) ?? { judged: 0, flagged: 0 }
+  for (const { device, at, level, broker } of publications) {
+    const count = counts.get(`${device} ${level}`) ?? { judged: 0, flagged: 0 }
     flagged += count.flagged
     if (count.judged !== 1)
-      violations.push(`message ${device} at ${time} over ${broker}: ${count.judged} times in the store`)
+      violations.push(`message ${device} at ${at} over ${broker}: ${count.judged} times in the store`)
     if (count.flagged > 0 && broker === 'jetstream')
-      violations.push(`message ${device} at ${time}: stored as duplicate, though its sequence tells`)
+      violations.push(`message ${device} at ${at}: stored as duplicate, though its sequence tells`)
   }
   const seqs = store.rows.map((row) => row.seq)
   if (seqs.some((seq, i) => i > 0 && seq < seqs[i - 1]!)) violations.push('rows are not in order of seq')

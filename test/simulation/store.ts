@@ -15,7 +15,7 @@ export interface Row {
   readonly seq: number
   readonly source: string
   readonly device: string
-  readonly time: number
+  readonly value: number
   readonly duplicate: boolean
 }
 
@@ -125,7 +125,7 @@ async function collect(
         seq: record.seq,
         source: index.sources.text(record.feed),
         device: index.devices.text(index.deviceOf(batch.series[i]!)),
-        time: batch.time[i]!,
+        value: batch.value[i]!,
         duplicate: (batch.quality[i]! & QUALITY.duplicate) !== 0,
       })
   }
