@@ -101,8 +101,10 @@ export class Places {
     return () => {
       const name = route()
       const line = this.zone(name)
-      if (line === undefined || Number.isNaN(j.lat) || Number.isNaN(j.lon)) return Number.NaN
-      const own = along(line, j.lat, j.lon)
+      // At a timer there is no message: where the vehicle was last, not where the registry has its depot.
+      const { lat, lon } = (j.batch === null ? this.#fixes.get(j.device) : undefined) ?? j
+      if (line === undefined || Number.isNaN(lat) || Number.isNaN(lon)) return Number.NaN
+      const own = along(line, lat, lon)
       let gap = Number.NaN
       for (const device of this.#routes.get(name!) ?? []) {
         const fix = this.#fixes.get(device)
