@@ -19,8 +19,8 @@ const SEVERITY_INK: Readonly<Record<Severity, string>> = {
 const STALE_MS = 30_000
 const STALE_INTERVALS = 3
 const ROMAN: Readonly<Record<string, string>> = { alarm1: 'I', alarm2: 'II', alarm3: 'III' }
-/** Time labels stand on these steps, ms: minutes and hours that a person would choose. */
-const TIME_STEPS = [30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200].map((s) => s * 1000)
+/** Time labels stand on these steps, ms: minutes and hours that a person would choose, none below what is printed. */
+const TIME_STEPS = [60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200].map((s) => s * 1000)
 
 /** `plot`: axes and limit lines; `figure`: a large number over a bare line. */
 export type TileKind = 'plot' | 'figure'
