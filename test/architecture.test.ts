@@ -52,7 +52,8 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   cli: [...PURE, ...EDGES, 'fixtures'],
   main: [...PURE, ...EDGES, 'cli'],
   fixtures: ['model'],
-  bench: [...PURE, ...EDGES, 'cli', 'fixtures'],
+  // Benches measure against the real servers that the tests start.
+  bench: [...PURE, ...EDGES, 'cli', 'fixtures', 'test'],
   test: [...PURE, ...EDGES, 'cli', 'fixtures', 'ui', 'bench'],
 }
 
