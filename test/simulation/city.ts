@@ -122,7 +122,8 @@ export function workload(seed: number): Workload {
  */
 function stampOf(time: number, broker: Publication['broker'], random: Random): number {
   const right = EPOCH + time
-  if (!random.chance(0.03)) return right
+  // Not a device's first: nothing tells yet that it is wrong.
+  if (!random.chance(0.03) || time < 2 * INTERVAL_MS) return right
   return random.pick(
     broker === 'jetstream'
       ? [right - 86_400_000, 0, right + 86_400_000, right * 1000]
