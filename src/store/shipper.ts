@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as pause, setImmediate as turn } from 'node:timers/promises'
+import { HaidangError } from '../model/errors.js'
 import type { LogReader } from '../model/ports.js'
 import type { TextRecord } from '../model/record.js'
 import type { SeriesIndex } from '../model/series.js'
@@ -148,7 +149,10 @@ export class Shipper {
     this.#running = Promise.resolve()
   }
 
-  /** Reads what is written down and starts. Throws where that cannot be read. */
+  /**
+   * Reads what is written down and starts. Throws where that cannot be read, and HD_LOG_CORRUPT where the log ends
+   * before what was already shipped: it is another log, whose first records would silently never be shipped.
+   */
   static async open(options: ShipperOptions): Promise<Shipper> {
     const shipper = new Shipper(options)
     const state = await options.files.load()
@@ -157,6 +161,7 @@ export class Shipper {
       shipper.#queue = [...state.queue]
       shipper.#setAside = state.set_aside
       shipper.#doubt = state.queue.length > 0
+      await shipper.#sameLog(state.queue.at(-1)?.last ?? state.shipped)
     }
     shipper.#running = shipper.#run()
     return shipper
@@ -422,6 +427,15 @@ export class Shipper {
       counts[lines.table] = (counts[lines.table] ?? 0) + lines.rows
     }
     return { ...rows, counts, ofTexts }
+  }
+
+  async #sameLog(seq: number): Promise<void> {
+    if (seq === 0) return
+    for await (const { record } of this.#options.log.read(seq)) if (record.seq >= seq) return
+    throw new HaidangError(
+      'HD_LOG_CORRUPT',
+      `the log ends before seq ${seq}, which was already shipped: it was replaced or cut. To ship it from its beginning, move the directory 'shipping' away`,
+    )
   }
 
   #arrived(seq: number, received: number): void {

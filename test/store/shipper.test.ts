@@ -324,3 +324,17 @@ t.test('what a failed insert means', async (t) => {
   t.equal(failureOf(117, 'INCORRECT_DATA'), 'refused')
   t.equal(failureOf(395, 'throwIf'), 'refused')
 })
+
+t.test('a log that ends before what was shipped is another log', async (t) => {
+  const log = new MemoryLog(7)
+  log.grow(10)
+  const files = new MemoryFiles()
+  files.state = { shipped: 11, queue: [], set_aside: 0 }
+  const options = { log, index: log.index, store: new SimulatedStore(), encoder, files }
+  await t.rejects(Shipper.open(options), { code: 'HD_LOG_CORRUPT', message: /ends before seq 11/ })
+  files.state = { shipped: 10, queue: [], set_aside: 0 }
+  const shipper = await Shipper.open(options)
+  await shipper.drained()
+  t.equal(shipper.status.inserts_total, 0, 'nothing is shipped again')
+  await shipper.close()
+})
