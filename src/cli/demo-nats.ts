@@ -8,12 +8,20 @@ import { setTimeout as sleep } from 'node:timers/promises'
 
 export interface OwnNats {
   readonly url: string
-  readonly pid: number
   close(): Promise<void>
 }
 
 const STARTED_WITHIN_MS = 5000
 const ENDED_WITHIN_MS = 2000
+/**
+ * `$0` is nats-server, `$1` its configuration. It lives until our end of the pipe closes, so that nothing is left behind
+ * whatever way the demo dies. Ctrl-C reaches every process of a terminal at once: the server must outlive its clients.
+ */
+const UNTIL_WE_END = `trap '' INT
+"$0" --config "$1" < /dev/null &
+read -r _
+kill "$!"
+wait "$!"`
 
 /** Where `nats-server` is on a PATH; undefined where it is not. Debian puts servers into sbin, which users' PATHs lack. */
 export async function findNatsServer(pathVariable: string | undefined): Promise<string | undefined> {
@@ -32,8 +40,8 @@ export async function findNatsServer(pathVariable: string | undefined): Promise<
 }
 
 /**
- * Starts `program` on `port` of loopback with JetStream below `dir`. Rejects where it does not answer in time. `close`
- * ends it by its pid; Ctrl-C in a terminal reaches it by itself.
+ * Starts `program` on `port` of loopback with JetStream below `dir`. Rejects where it does not answer in time. It ends
+ * with `close`, and with this process.
  */
 export async function startNats(program: string, port: number, dir: string): Promise<OwnNats> {
   const config = path.join(dir, 'nats.conf')
@@ -41,11 +49,13 @@ export async function startNats(program: string, port: number, dir: string): Pro
     config,
     `listen: "127.0.0.1:${port}"\nmax_payload: 256KB\njetstream { store_dir: ${JSON.stringify(path.join(dir, 'jetstream'))}, max_file_store: 1GB }\n`,
   )
-  const child = spawn(program, ['--config', config], { stdio: 'ignore' })
+  const child = spawn('/bin/sh', ['-c', UNTIL_WE_END, program, config], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+  })
   const { pid } = child
   const failed = new Promise<never>((_, reject) => {
     child.once('error', reject)
-    child.once('exit', (code) => reject(new Error(`nats-server ended with code ${code}`)))
+    child.once('exit', () => reject(new Error('nats-server ended')))
   })
   // Whoever waits for it sees the failure; nobody waiting is no unhandled one.
   failed.catch(() => {})
@@ -53,11 +63,10 @@ export async function startNats(program: string, port: number, dir: string): Pro
   await Promise.race([listening(port, STARTED_WITHIN_MS), failed])
   return {
     url: `nats://127.0.0.1:${port}`,
-    pid,
     async close() {
       if (child.exitCode !== null || child.signalCode !== null) return
       const ended = once(child, 'exit')
-      child.kill('SIGTERM')
+      child.stdin.end()
       const late = setTimeout(() => child.kill('SIGKILL'), ENDED_WITHIN_MS)
       await ended
       clearTimeout(late)

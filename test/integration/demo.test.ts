@@ -1,7 +1,9 @@
 /** The demo as anyone starts it: a process of its own, looked at from outside, ended by Ctrl-C's signal. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
 import net from 'node:net'
+import { tmpdir } from 'node:os'
 import path from 'node:path'
 import t from 'tap'
 import { WebSocket } from 'ws'
@@ -191,6 +193,24 @@ t.test('the demo', { timeout: 180_000 }, async (t) => {
 function folderOf(output: string): string {
   return /haidang-demo-\w+/.exec(output)?.[0] ?? ''
 }
+
+t.test('killed without warning it leaves no process behind', { timeout: 90_000 }, async (t) => {
+  const demo = await startDemo({
+    HAIDANG_HTTP: '127.0.0.1:0',
+    HAIDANG_MQTT: '127.0.0.1:0',
+    HAIDANG_SQL: '127.0.0.1:0',
+  })
+  const family = below(demo.child.pid!)
+  t.ok(family.length > 0)
+  t.teardown(async () => {
+    for (const pid of family) if (alive(pid)) process.kill(pid, 'SIGKILL')
+    const folder = folderOf(demo.output())
+    if (folder !== '') await rm(path.join(tmpdir(), folder), { recursive: true, force: true })
+  })
+  demo.child.kill('SIGKILL')
+  await until('every process to be gone', () => !family.some(alive), 10_000)
+  t.pass(`${family.length} processes gone`)
+})
 
 t.test('what the demo refuses', async (t) => {
   for (const [args, env, status, said] of [
