@@ -56,6 +56,11 @@ export interface LogOptions {
   /** Whose ids the appended records carry. */
   readonly index: SeriesIndex
   readonly scheduler?: Scheduler
+  /**
+   * Highest seq that others have seen (checkpoint, shipper, cursors). They only see what was synced, so where the log
+   * ends before it, its end was lost: that counts as damage, and those numbers are not given a second time.
+   */
+  readonly knownSeq?: number
   readonly limits?: Partial<LogLimits>
   /** Called after each sync, before its records' own callbacks: wakes the shipper and the sinks. */
   readonly onSynced?: (syncedSeq: number) => void
@@ -112,7 +117,16 @@ export async function openLog(options: LogOptions): Promise<Log> {
   try {
     const recovery = await recoverLog(disk, directory)
     const free = await disk.freeBytes(directory)
-    return new Log(options, recovery, free)
+    const log = new Log(options, recovery, free)
+    if (log.lastSeq > recovery.lastSeq)
+      log.damaged({
+        segment: recovery.segments.at(-1)?.name ?? '',
+        offset: -1,
+        bytes: 0,
+        afterSeq: recovery.lastSeq,
+        nameless: 0,
+      })
+    return log
   } catch (cause) {
     if (cause instanceof HaidangError) throw cause
     throw new HaidangError('HD_LOG_IO', `log ${directory} cannot be opened: ${(cause as Error).message}`, {
@@ -177,7 +191,7 @@ export class Log implements LogPort {
     this.#onDamage = options.onDamage ?? (() => {})
     this.#closed = recovery.segments.map((s) => ({ ...s }))
     this.#closedBytes = this.#closed.reduce((sum, s) => sum + s.bytes, 0)
-    this.#lastSeq = this.#syncedSeq = recovery.lastSeq
+    this.#lastSeq = this.#syncedSeq = Math.max(recovery.lastSeq, options.knownSeq ?? 0)
     this.#diskBytes = this.#closedBytes + freeBytes
     this.#freeAt = this.#scheduler.monotonic()
   }
@@ -258,6 +272,14 @@ export class Log implements LogPort {
     }
   }
 
+  /** Counts and tells a damage, once whoever meets it. */
+  damaged(damage: Damage): void {
+    const key = `${damage.segment}:${damage.offset}:${damage.nameless === 0 ? '' : damage.afterSeq}`
+    if (this.#damaged.has(key)) return
+    this.#damaged.add(key)
+    this.#onDamage(damage)
+  }
+
   status(): LogStatus {
     const bytes = this.#bytes()
     const limit = this.#limitBytes()
@@ -304,12 +326,7 @@ export class Log implements LogPort {
       disk: this.#disk,
       directory: this.#directory,
       synced: () => this.#syncedSeq,
-      onDamage: (damage) => {
-        const key = `${damage.segment}:${damage.offset}:${damage.nameless === 0 ? '' : damage.afterSeq}`
-        if (this.#damaged.has(key)) return
-        this.#damaged.add(key)
-        this.#onDamage(damage)
-      },
+      onDamage: (damage) => this.damaged(damage),
     }
   }
 

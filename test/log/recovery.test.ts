@@ -314,3 +314,28 @@ function mangled(bytes: Uint8Array, random: Random): Uint8Array {
       return new Uint8Array(0)
   }
 }
+
+t.test(
+  'an end that was lost after others had seen it is damage, and its numbers are not given again',
+  async (t) => {
+    const { w, bytes, all } = await written(4)
+    const { frames } = scanSegment(bytes, 'x')
+    // The last frame: nothing behind it can tell that it was synced, but a checkpoint of its last record can.
+    bytes[frames[3]!.offset + 70]! ^= 1
+    w.disk.replace(SEGMENT, bytes)
+    w.crash('kill')
+    const damages: Damage[] = []
+    const log = await w.open({ knownSeq: 12, onDamage: (d) => damages.push(d) })
+    t.equal(log.recovery.lastSeq, 9)
+    t.equal(log.lastSeq, 12)
+    t.match(damages, [{ afterSeq: 9 }])
+    t.same(await w.readAll(log), all.slice(0, 9))
+    log.append(w.message(13), [], null)
+    await w.wait(log.flush())
+    t.same(
+      (await w.readAll(log)).map((r) => r.seq),
+      [1, 2, 3, 4, 5, 6, 7, 8, 9, 13],
+    )
+    t.equal(log.status().damaged_total, 1)
+  },
+)
