@@ -5,23 +5,18 @@
  *   transports ─► loop ─► core ─► wall (at once)
  *                  └────► log ─► acknowledgements, shipper, checkpointer
  */
-import { createHash, randomBytes } from 'node:crypto'
-import os from 'node:os'
+import { randomBytes } from 'node:crypto'
 import path from 'node:path'
 import { Registry } from 'prom-client'
 import { EmbeddedBroker } from '../../ingest/broker.js'
-import { DECODERS } from '../../ingest/decoders/index.js'
 import { MessageWriter } from '../../ingest/decoders/writer.js'
-import { MqttTransport } from '../../ingest/mqtt.js'
-import { NatsTransport } from '../../ingest/nats.js'
 import { textFaults } from '../config/check-texts.js'
-import type { BrokerConnection, Settings, SourceSettings } from '../config/settings.js'
+import type { Settings } from '../config/settings.js'
 import { readTexts, type Texts } from '../config/texts.js'
 import { textRecords } from '../engine/configure.js'
 import { Core, type CoreOptions } from '../engine/core.js'
-import type { DeliveryMode } from '../engine/deliveries.js'
 import { Fold } from '../engine/fold.js'
-import { type FeedSetup, Loop } from '../engine/loop.js'
+import { Loop } from '../engine/loop.js'
 import { Checkpointer } from '../log/checkpointer.js'
 import { Checkpoints } from '../log/checkpoints.js'
 import { realDisk } from '../log/disk.js'
@@ -31,15 +26,17 @@ import { readNewest } from '../log/newest.js'
 import { trimPoint } from '../log/trim-point.js'
 import { BOUNDS } from '../model/bounds.js'
 import { type Fault, HaidangError } from '../model/errors.js'
-import type { Clock, Transport } from '../model/ports.js'
+import type { Clock } from '../model/ports.js'
 import { SeriesIndex } from '../model/series.js'
 import { createServer, type HaidangServer } from '../server/server.js'
 import { Tokens } from '../server/tokens.js'
 import { Wall } from '../server/wall.js'
 import { WallMetrics } from '../server/wall-metrics.js'
 import { SeriesHistory } from '../store/history.js'
+import { shipmentFiles } from '../store/shipment-files.js'
 import { openStore, type Store } from '../store/store.js'
 import { EngineCity } from './engine-city.js'
+import { type FeedPlan, feedPlans } from './feeds.js'
 import { HostMetrics } from './host-metrics.js'
 
 export interface StartOptions {
@@ -68,28 +65,19 @@ export interface RunningEngine {
 export class RulesRefused extends HaidangError {
   readonly faults: readonly Fault[]
   constructor(faults: readonly Fault[]) {
-    super('HD_RULE_SYNTAX', `${faults.length} ${faults.length === 1 ? 'fault' : 'faults'} in the rules and what they refer to`)
+    super(
+      'HD_RULE_SYNTAX',
+      `${faults.length} ${faults.length === 1 ? 'fault' : 'faults'} in the rules and what they refer to`,
+    )
     this.faults = faults
   }
 }
 
 const TICK_MS = 100
-const BUILT_IN = 'haidang'
-const NATIVE_TOPICS = ['haidang/v1/#']
-const NATIVE_SUBJECTS = ['haidang.v1.>']
 const PAGES = path.resolve(import.meta.dirname, '../../ui')
 const STORE_WAIT_MS = 60_000
 
 export const systemClock: Clock = { now: () => Date.now(), monotonic: () => performance.now() }
-
-interface FeedPlan {
-  readonly setup: FeedSetup
-  readonly delivery: DeliveryMode
-  readonly late: number
-  readonly transport: Transport
-  readonly kind: string
-  readonly address: string
-}
 
 export async function startEngine(options: StartOptions): Promise<RunningEngine> {
   const { settings } = options
@@ -133,13 +121,15 @@ async function assemble(
     checkpoints: path.join(settings.data, 'checkpoints'),
   }
   const checkpoints = await Checkpoints.open(realDisk, directories.checkpoints)
+  const shipping = await shipmentFiles(path.join(settings.data, 'shipping')).load()
+  const knownSeq = Math.max(checkpoints.newestSeq, shipping?.shipped ?? 0)
   let fold = new Fold(coreOptions)
   let wake = (): void => {}
   const started = performance.now()
   let log = await openLogFor(fold)
   closing.push(() => log.close())
   try {
-    await readNewest(checkpoints, fold, log.recovery.lastSeq)
+    await readNewest(checkpoints, fold, log.lastSeq)
   } catch (error) {
     say(`${(error as Error).message}; the log is replayed from its beginning`)
     await log.close()
@@ -151,7 +141,7 @@ async function assemble(
   await replayed.close()
   const { core } = fold
   // Numbers that were given to records which a crash took back are given again.
-  core.seq = Math.max(core.seq, log.recovery.lastSeq)
+  core.seq = Math.max(core.seq, log.lastSeq)
   if (fold.recovery.records > 0)
     say(
       `recovered ${fold.recovery.records} records in ${Math.round(performance.now() - started)} ms${fold.recovery.differing > 0 ? `; ${fold.recovery.differing} would be decided otherwise today` : ''}`,
@@ -162,6 +152,7 @@ async function assemble(
       disk: realDisk,
       directory: directories.log,
       index: one.core.index,
+      knownSeq,
       limits: { log_bytes: settings.log_bytes },
       onSynced: () => wake(),
       onDamage: (damage) => say(`log: ${damage.bytes} damaged bytes in ${damage.segment}, set aside`),
@@ -380,129 +371,6 @@ async function firstToken(tokens: Tokens, given: string | null): Promise<string 
     return null
   }
   return tokens.size > 0 ? null : (await tokens.create('first', 'admin')).token
-}
-
-/** Every feed of the settings: the built-in native ones, and those configured. */
-function feedPlans(settings: Settings, clock: Clock, say: (line: string) => void): FeedPlan[] {
-  const plans: FeedPlan[] = []
-  const random = Math.random
-  // The same at every start on this data, and no other engine's: brokers keep our session under it.
-  const identity = createHash('sha256').update(`${os.hostname()}\n${settings.data}`).digest('hex').slice(0, 8)
-  const decoder = (id: string) => {
-    const found = DECODERS.get(id)
-    if (found === undefined) throw new HaidangError('HD_CONFIG_VALUE', `there is no decoder '${id}'`)
-    return found
-  }
-  const builtIn = (name: string): FeedSetup => ({
-    name,
-    decoder: decoder('native'),
-    profile: { source: BUILT_IN, stream: 'sensor' },
-    clock: settings.clock,
-  })
-  if (settings.broker !== null) {
-    const transport = new EmbeddedBroker({ name: 'broker', ...settings.broker, clock })
-    plans.push({
-      setup: builtIn('broker'),
-      delivery: 'flag',
-      late: settings.late,
-      transport,
-      kind: 'mqtt',
-      address: `mqtt://${settings.broker.host}:${settings.broker.port}`,
-    })
-  }
-  if (settings.mqtt !== null)
-    plans.push(mqttPlan(builtIn('mqtt'), settings.mqtt, NATIVE_TOPICS, 1, settings.late))
-  if (settings.nats !== null)
-    plans.push(natsPlan(builtIn('nats'), settings.nats, NATIVE_SUBJECTS, settings.jetstream, settings.late))
-  for (const source of settings.sources) {
-    const setup: FeedSetup = {
-      name: source.name,
-      decoder: decoder(source.decoder),
-      profile: source.profile,
-      clock: source.clock,
-    }
-    const plan = sourcePlan(source, setup)
-    if (plan === null)
-      say(`source '${source.name}': transport '${source.transport}' is not built yet; it is not read`)
-    else plans.push(plan)
-  }
-  return plans
-
-  function sourcePlan(source: SourceSettings, setup: FeedSetup): FeedPlan | null {
-    if (source.transport === 'mqtt') {
-      const connection = source.connection ?? settings.mqtt
-      if (connection !== null) return mqttPlan(setup, connection, source.topics, source.qos, source.late)
-      if (settings.broker === null) return null
-      return mqttPlan(
-        setup,
-        { url: `mqtt://${settings.broker.host}:${settings.broker.port}` },
-        source.topics,
-        source.qos,
-        source.late,
-      )
-    }
-    if (source.transport === 'nats' || source.transport === 'jetstream') {
-      const connection = source.connection ?? settings.nats
-      if (connection === null) return null
-      const jetstream =
-        source.transport === 'jetstream'
-          ? {
-              durable: source.durable ?? `haidang-${source.name}`,
-              ...(source.stream === undefined ? {} : { stream: source.stream }),
-            }
-          : null
-      return natsPlan(setup, connection, source.topics, jetstream, source.late)
-    }
-    return null
-  }
-
-  function mqttPlan(
-    setup: FeedSetup,
-    connection: BrokerConnection,
-    topics: readonly string[],
-    qos: 0 | 1,
-    late: number,
-  ): FeedPlan {
-    const { url, username, password, tls } = connection
-    const transport = new MqttTransport({
-      name: setup.name,
-      url,
-      topics,
-      client_id: `haidang-${setup.name}-${identity}`,
-      qos,
-      ...(username === undefined ? {} : { username }),
-      ...(password === undefined ? {} : { password }),
-      ...(tls === undefined ? {} : { tls }),
-      clock,
-      random,
-    })
-    return { setup, delivery: qos === 0 ? 'none' : 'run', late, transport, kind: 'mqtt', address: url }
-  }
-
-  function natsPlan(
-    setup: FeedSetup,
-    connection: BrokerConnection,
-    subjects: readonly string[],
-    jetstream: { readonly stream?: string; readonly durable: string } | null,
-    late: number,
-  ): FeedPlan {
-    const transport = new NatsTransport({
-      name: setup.name,
-      ...connection,
-      subjects,
-      ...(jetstream === null ? {} : { jetstream }),
-      clock,
-      random,
-    })
-    return {
-      setup,
-      delivery: jetstream === null ? 'none' : 'sequence',
-      late,
-      transport,
-      kind: jetstream === null ? 'nats' : 'jetstream',
-      address: connection.url,
-    }
-  }
 }
 
 function mqttAddress(plans: readonly FeedPlan[], settings: Settings): string | null {
