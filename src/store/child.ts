@@ -42,6 +42,8 @@ const STABLE_MS = 30_000
 const MEMORY_BYTES_MIN = 1024 ** 3
 /** A close that takes longer is ended: the data is safe against that, a hanging shutdown is not. */
 const CLOSE_MS = 5000
+/** sun_path holds 107 bytes; '/store.sock' is 11 of them. */
+const RUN_PATH_BYTES_MAX = 90
 const LAST_WORDS_CHARS = 1000
 /** Loading 546 MB from a cold disk. */
 const READY_MS = 60_000
@@ -73,8 +75,7 @@ export class StoreChild {
   static async open(options: ChildOptions): Promise<StoreChild> {
     await mkdir(options.directory, { recursive: true })
     await endLeftover(options.directory)
-    // In a directory of its own (0700) under the temporary one: a socket's path may have 107 bytes, a data directory more.
-    const child = new StoreChild(options, await mkdtemp(path.join(os.tmpdir(), 'haidang-store-')))
+    const child = new StoreChild(options, await runDirectory(options.directory))
     try {
       await child.#ready
     } catch (error) {
@@ -229,4 +230,17 @@ export class StoreChild {
     const child = this.#process
     if (child?.connected === true) child.send(message, () => undefined)
   }
+}
+
+/**
+ * A directory of this user's alone for the socket: in the data, where the next start cleans up after a killed engine;
+ * in the temporary one where the data's path is longer than a socket's may be.
+ */
+async function runDirectory(data: string): Promise<string> {
+  const directory = path.resolve(data, 'store-run')
+  if (Buffer.byteLength(directory) > RUN_PATH_BYTES_MAX)
+    return mkdtemp(path.join(os.tmpdir(), 'haidang-store-'))
+  await rm(directory, { recursive: true, force: true })
+  await mkdir(directory, { mode: 0o700 })
+  return directory
 }
