@@ -12,7 +12,7 @@ import { EmbeddedBroker } from '../../ingest/broker.js'
 import { MessageWriter } from '../../ingest/decoders/writer.js'
 import { textFaults } from '../config/check-texts.js'
 import type { Settings } from '../config/settings.js'
-import { readTexts, type Texts } from '../config/texts.js'
+import { readTexts, type Texts, withEngineRules } from '../config/texts.js'
 import { textRecords } from '../engine/configure.js'
 import { Core, type CoreOptions } from '../engine/core.js'
 import { Fold } from '../engine/fold.js'
@@ -25,7 +25,7 @@ import { type Log, openLog } from '../log/log.js'
 import { readNewest } from '../log/newest.js'
 import { trimPoint } from '../log/trim-point.js'
 import { BOUNDS } from '../model/bounds.js'
-import { type Fault, HaidangError } from '../model/errors.js'
+import { type Fault, formatFault, HaidangError } from '../model/errors.js'
 import type { Clock } from '../model/ports.js'
 import { SeriesIndex } from '../model/series.js'
 import { createServer, type HaidangServer } from '../server/server.js'
@@ -38,6 +38,8 @@ import { openStore, type Store } from '../store/store.js'
 import { EngineCity } from './engine-city.js'
 import { type FeedPlan, feedPlans } from './feeds.js'
 import { HostMetrics } from './host-metrics.js'
+import { SelfWatch } from './self-watch.js'
+import { TextWatch } from './text-watch.js'
 
 export interface StartOptions {
   readonly settings: Settings
@@ -74,6 +76,8 @@ export class RulesRefused extends HaidangError {
 }
 
 const TICK_MS = 100
+/** The engine looks at its own sources and log. */
+const LOOK_MS = 1000
 const PAGES = path.resolve(import.meta.dirname, '../../ui')
 const STORE_WAIT_MS = 60_000
 
@@ -101,7 +105,7 @@ async function assemble(
   const host = new HostMetrics(registry)
 
   // Texts first: a faulty rule must not cost the start of anything.
-  const texts = await readTexts(settings.texts)
+  const texts = await withEngineRules(await readTexts(settings.texts))
   refuseFaultyTexts(settings, texts)
 
   const lock = await lockDirectory(settings.data)
@@ -185,9 +189,7 @@ async function assemble(
     fold.recovery.received,
     fold.recovery.feeds,
   )
-  for (const record of textRecords(texts, 0))
-    if (core.texts[record.kind as keyof typeof core.texts]?.hash !== record.hash)
-      loop.text(record.kind, record.hash, record.text, null)
+  putInForce(loop, texts)
 
   const tokens = await Tokens.open(path.join(settings.data, 'tokens.json'), clock)
   const newToken = options.open ? null : await firstToken(tokens, settings.token)
@@ -243,8 +245,37 @@ async function assemble(
     await plan.transport.open(loop)
     closing.push(() => plan.transport.close())
   }
+  const self = new SelfWatch(
+    loop,
+    log,
+    plans.map((plan) => plan.transport),
+  )
   const ticking = setInterval(() => loop.tick(), TICK_MS)
-  closing.push(async () => clearInterval(ticking))
+  const looking = setInterval(() => self.look(), LOOK_MS)
+  const watch = new TextWatch({
+    paths: settings.texts,
+    check: (changed) => textErrors(settings, changed),
+    apply: (changed) => {
+      withEngineRules(changed).then(
+        (all) => {
+          const kinds = putInForce(loop, all)
+          if (kinds.length > 0) say(`${kinds.join(', ')} loaded anew`)
+        },
+        (error: unknown) => say(`reload: ${(error as Error).message}`),
+      )
+    },
+    refused: (faults) => {
+      for (const fault of faults) say(formatFault(fault))
+      say('nothing of it is loaded; what runs goes on')
+    },
+    failed: (reason) => say(`reload: ${reason}`),
+  })
+  await watch.open()
+  closing.push(async () => {
+    watch.close()
+    clearInterval(ticking)
+    clearInterval(looking)
+  })
 
   const city = new EngineCity({ core, wall, plans: () => plans, clock: () => loop.now(), store: () => store })
   host.observe({
@@ -317,7 +348,11 @@ async function assemble(
         store,
         server,
         wall,
-        ticking,
+        stopTimers: () => {
+          watch.close()
+          clearInterval(ticking)
+          clearInterval(looking)
+        },
         lock,
         say,
         wait: storeOpened,
@@ -333,13 +368,13 @@ async function shutDown(parts: {
   store: Store | null
   server: HaidangServer
   wall: Wall
-  ticking: NodeJS.Timeout
+  stopTimers: () => void
   lock: { release(): Promise<void> }
   say: (line: string) => void
   wait: Promise<Store>
 }): Promise<void> {
   const { log } = parts
-  clearInterval(parts.ticking)
+  parts.stopTimers()
   await Promise.all(parts.plans.map((plan) => plan.transport.close()))
   await within(log.flush(), 2000).catch(() => {})
   await within(parts.checkpointer.checkpoint(), 4000).catch(() => {})
@@ -355,14 +390,30 @@ async function shutDown(parts: {
   await parts.lock.release()
 }
 
-function refuseFaultyTexts(settings: Settings, texts: Texts): void {
+/** Every error in the texts, each with its place. */
+function textErrors(settings: Settings, texts: Texts): Fault[] {
   const { metrics, registry, zones } = textFaults(settings.texts, texts)
   const beside = [...metrics, ...registry, ...zones].filter(({ severity }) => severity === 'error')
-  if (beside.length > 0) throw new RulesRefused(beside)
+  if (beside.length > 0) return beside
   const trial = new Core({ timezone: settings.timezone })
   for (const record of textRecords(texts, 0)) trial.apply(record, [])
-  const faults = trial.faults.filter((fault) => fault.severity === 'error')
+  return trial.faults.filter((fault) => fault.severity === 'error')
+}
+
+function refuseFaultyTexts(settings: Settings, texts: Texts): void {
+  const faults = textErrors(settings, texts)
   if (faults.length > 0) throw new RulesRefused(faults)
+}
+
+/** Records what is not in force yet; says which kinds. */
+function putInForce(loop: Loop, texts: Texts): string[] {
+  const kinds: string[] = []
+  for (const { kind, hash, text } of textRecords(texts, 0)) {
+    if (loop.core.texts[kind]?.hash === hash) continue
+    loop.text(kind, hash, text, null)
+    kinds.push(kind)
+  }
+  return kinds
 }
 
 async function firstToken(tokens: Tokens, given: string | null): Promise<string | null> {

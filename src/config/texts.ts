@@ -85,3 +85,27 @@ export async function readTexts(paths: TextPaths): Promise<Texts> {
     metrics: JSON.stringify([await readFile(PRODUCT_METRICS, 'utf8'), ...(city === undefined ? [] : [city])]),
   }
 }
+
+/** Rules about the engine itself: dist/src/config → rules/engine. */
+const ENGINE_RULES = path.resolve(import.meta.dirname, '../../../rules/engine')
+
+/**
+ * The same texts with the engine's own rules (a full log, a source that is down) beside the city's. A file of them in
+ * which the city has a rule of the same name is left out: the city's stands.
+ */
+export async function withEngineRules(texts: Texts): Promise<Texts> {
+  const city = JSON.parse(texts.rules) as TextFile[]
+  const taken = new Set(city.flatMap(({ text }) => ruleIds(text)))
+  const own = (await ruleFiles([ENGINE_RULES])).map(({ file, text }) => ({
+    file,
+    text: text
+      .split(/^---$/m)
+      .filter((document) => !ruleIds(document).some((id) => taken.has(id)))
+      .join('---'),
+  }))
+  return { ...texts, rules: JSON.stringify([...city, ...own]) }
+}
+
+function ruleIds(text: string): string[] {
+  return [...text.matchAll(/^rule:[ \t]+['"]?([\w.-]+)/gm)].map(([, id]) => id!)
+}

@@ -22,6 +22,7 @@ import type {
   TextRecord,
 } from '../model/record.js'
 import type { SeriesIndex } from '../model/series.js'
+import { matchesFilter } from '../model/topic-filter.js'
 import type { Core } from './core.js'
 
 /** What the loop knows of one feed: how its messages are read and recognised. */
@@ -31,6 +32,16 @@ export interface FeedSetup {
   readonly profile: SourceProfile
   /** `event`: a recording; `received` is the newest event time and nothing else drives its timers. */
   readonly clock: 'arrival' | 'event'
+  readonly routes?: readonly Route[]
+}
+
+/** How messages of some topics of a feed are read instead: a vendor's source on the embedded broker. */
+export interface Route {
+  readonly name: string
+  /** MQTT topic filters; the first route that matches reads the message. */
+  readonly topics: readonly string[]
+  readonly decoder: Decoder
+  readonly profile: SourceProfile
 }
 
 /** The decoders' writer, as the loop uses it. */
@@ -60,10 +71,19 @@ export interface LoopOptions {
   readonly count: (name: string, label: string, amount: number) => void
 }
 
+/** A way of reading, with the decoder's own state. */
+interface Reading {
+  readonly topics: readonly string[]
+  readonly decoder: Decoder
+  readonly profile: SourceProfile
+  readonly state: unknown
+}
+
 interface FeedState {
   readonly setup: FeedSetup
   readonly id: number
-  readonly decoderState: unknown
+  readonly readings: readonly Reading[]
+  readonly own: Reading
   received: number
 }
 
@@ -73,6 +93,9 @@ interface Held {
   readonly telling: boolean
   readonly durable: (() => void) | null
 }
+
+const SELF: SourceProfile = { source: 'haidang', stream: 'sensor' }
+const NOTHING = new Uint8Array(0)
 
 export class Loop implements IngestSink {
   readonly core: Core
@@ -106,7 +129,8 @@ export class Loop implements IngestSink {
       this.#feeds.set(setup.name, {
         setup,
         id,
-        decoderState: setup.decoder.createState(),
+        readings: (setup.routes ?? []).map((route) => ({ ...route, state: route.decoder.createState() })),
+        own: { ...setup, topics: [], state: setup.decoder.createState() },
         received: feeds.get(id) ?? Number.NEGATIVE_INFINITY,
       })
     }
@@ -141,8 +165,11 @@ export class Loop implements IngestSink {
           'HD_DECODE_SIZE',
           `${raw.bytes.length} bytes; a message has at most ${BOUNDS.message_bytes}`,
         )
-      writer.begin(batch, setup.profile, raw)
-      setup.decoder.decode(raw, setup.profile, writer, one.decoderState)
+      const reading =
+        one.readings.find(({ topics }) => topics.some((filter) => matchesFilter(filter, raw.topic))) ??
+        one.own
+      writer.begin(batch, reading.profile, raw)
+      reading.decoder.decode(raw, reading.profile, writer, reading.state)
     } catch (error) {
       writer.takeBack()
       const { code, message } =
@@ -196,6 +223,40 @@ export class Loop implements IngestSink {
     this.#appendHeld()
     const now = this.now()
     if (this.core.nextDue < now) this.#apply({ kind: 'tick', seq: 0, received: now }, null)
+  }
+
+  /** What the engine says of itself: one message of its own feed, judged like any other. */
+  observe(device: string, values: Readonly<Record<string, number>>): void {
+    const { writer } = this.#options
+    const batch = this.#batch
+    const received = this.now()
+    batch.clear()
+    writer.begin(batch, SELF, {
+      topic: '',
+      separator: '/',
+      bytes: NOTHING,
+      received,
+      retained: false,
+      headers: null,
+    })
+    for (const [metric, value] of Object.entries(values))
+      writer.sample(device, metric, received, value, '', Number.NaN, Number.NaN, 0, '')
+    const { sources } = this.core.index
+    this.#apply(
+      {
+        kind: 'message',
+        seq: 0,
+        received,
+        feed: sources.id(SELF.source),
+        source: writer.source,
+        stream: writer.stream,
+        identity: 0,
+        batch,
+        from: 0,
+        to: batch.length,
+      },
+      null,
+    )
   }
 
   /** A person's act. `durable` runs when it is in the log: only then is it answered. */
