@@ -29,7 +29,7 @@ export interface StoreStopped {
   /** Records synced and not in the store, most at the end of a stop. */
   readonly backlog_max: number
   readonly log_grew_bytes: number
-  /** From the last SIGCONT until nothing was left. */
+  /** From SIGCONT until the store had all that was logged while it was stopped, the load going on; the longest. */
   readonly drained_ms: number
   readonly verified: Awaited<ReturnType<typeof verify>>
 }
@@ -55,8 +55,13 @@ export async function storeStopped({
 }: StoreStop): Promise<StoreStopped> {
   const town = await city(via)
   const { engine } = town
-  // Each device crosses its level every 80 messages: 25 transitions a second at 2 000 msg/s.
-  const load = new Load({ rate, period: 80, link: (acknowledged) => town.link(acknowledged) })
+  // A device crosses its level every 40 s (more would be flapping): 25 transitions a second.
+  const load = new Load({
+    rate,
+    devices: 1000,
+    period: Math.round(rate / 25),
+    link: (acknowledged) => town.link(acknowledged),
+  })
   let pid = 0
   try {
     await load.link.up
@@ -66,7 +71,7 @@ export async function storeStopped({
     const phases: { stopped: boolean; from: number; to: number }[] = []
     let backlog = 0
     let grew = 0
-    let resumed = 0
+    let drained = 0
     load.start()
     // What a fresh process compiles and opens is neither phase's.
     await seconds(2)
@@ -85,14 +90,23 @@ export async function storeStopped({
         )
         grew = Math.max(grew, (await engine.metric('haidang_log_bytes')) - bytes)
         process.kill(pid, 'SIGCONT')
-        resumed = performance.now()
+        const resumed = performance.now()
+        const behind = await engine.metric('haidang_log_synced_seq')
+        await until(
+          'the store has what was logged while it was stopped',
+          async () => (await engine.metric('haidang_store_shipped_seq')) >= behind,
+          120_000,
+        )
+        drained = Math.max(drained, performance.now() - resumed)
         say(`round ${round + 1}: backlog ${backlog} records`)
       }
     }
+    const from = performance.now()
+    await seconds(up_s)
+    phases.push({ stopped: false, from, to: performance.now() })
     load.stop()
     await until('everything is acknowledged', () => load.inFlight === 0, 60_000)
     await engine.shipped(120_000)
-    const drained = performance.now() - resumed
     const verified = await verify({ engine, load, rules: town.rules })
     await until('every alert at the wall', () => wall.heard.length >= verified.transitions)
     wall.close()
