@@ -303,7 +303,8 @@ export class Loop implements IngestSink {
 
   #apply(record: EngineRecord, durable: (() => void) | null): void {
     const out = this.#out
-    out.length = 0
+    // Setting a length costs even where nothing changes.
+    if (out.length > 0) out.length = 0
     if (this.#held.length > 0) this.#appendHeld()
     record.seq = this.core.seq + 1
     this.core.apply(record, out)

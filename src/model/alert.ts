@@ -8,7 +8,16 @@ export type Level = (typeof LEVELS)[number]
 export type LevelIndex = 0 | 1 | 2 | 3 | 4
 
 /** The rule's half (`firing unknown resolved`) is printed by replay; the people's half comes from commands. */
-export type TransitionStatus = 'firing' | 'unknown' | 'resolved' | 'acknowledged' | 'confirmed' | 'shelved' | 'unshelved' | 'assigned' | 'note'
+export type TransitionStatus =
+  | 'firing'
+  | 'unknown'
+  | 'resolved'
+  | 'acknowledged'
+  | 'confirmed'
+  | 'shelved'
+  | 'unshelved'
+  | 'assigned'
+  | 'note'
 export type ResolveReason = 'expired' | 'removed' | 'disabled'
 
 export interface Bilingual {

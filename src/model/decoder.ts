@@ -42,7 +42,17 @@ export interface SampleWriter {
    * missing value is no sample. lat/lon NaN: none. `quality`: marks that the format itself tells (`historical test
    * calibrating bad`); the core adds the rest. `attrs`: JSON text or ''.
    */
-  sample(device: string, metric: string, time: number, value: number, label: string, lat: number, lon: number, quality: number, attrs: string): void
+  sample(
+    device: string,
+    metric: string,
+    time: number,
+    value: number,
+    label: string,
+    lat: number,
+    lon: number,
+    quality: number,
+    attrs: string,
+  ): void
   /** Counts a part that could not be used while its neighbours could: one bad metric never costs the message. */
   refuse(code: import('./errors.js').ErrorCode, what: string): void
   /** The device says by itself that it is there or gone (Last Will, availability, DDEATH). */

@@ -1,6 +1,6 @@
 import { parse } from 'yaml'
-import { HaidangError } from './errors.js'
 import type { Bilingual } from './alert.js'
+import { HaidangError } from './errors.js'
 
 /** What the city knows of one metric; decoders convert to `unit`, rules read `danger` and `counter`. */
 export interface Metric {
@@ -42,7 +42,10 @@ export function metricRegistry(texts: readonly string[]): MetricRegistry {
       const number = (key: string, fallback: number): number => {
         const value = entry[key] ?? fallback
         if (typeof value !== 'number' || Number.isNaN(value))
-          throw new HaidangError('HD_CONFIG_VALUE', `metrics: ${metric}.${key} must be a number, not ${JSON.stringify(value)}`)
+          throw new HaidangError(
+            'HD_CONFIG_VALUE',
+            `metrics: ${metric}.${key} must be a number, not ${JSON.stringify(value)}`,
+          )
         return value
       }
       const danger = entry['danger'] ?? 'up'

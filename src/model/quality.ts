@@ -43,7 +43,8 @@ export function qualityNames(mask: number): QualityName[] {
 /** Mask of a list of names or of an integer mask; `undefined` where a name is unknown or the mask has unknown bits. */
 export function qualityMask(value: unknown): number | undefined {
   if (value === undefined) return 0
-  if (typeof value === 'number') return Number.isInteger(value) && value >= 0 && value < 1 << QUALITY_NAMES.length ? value : undefined
+  if (typeof value === 'number')
+    return Number.isInteger(value) && value >= 0 && value < 1 << QUALITY_NAMES.length ? value : undefined
   if (!Array.isArray(value)) return undefined
   let mask = 0
   for (const name of value) {

@@ -6,7 +6,13 @@ import type { SampleBatch } from './columns.js'
  * `seq` (one per record, from 1, no holes) is its position. The core takes records and returns transitions; the log
  * stores both; replaying the log gives the state again.
  */
-export type EngineRecord = MessageRecord | TickRecord | CommandRecord | TextRecord | DeadLetterRecord | FeedRecord
+export type EngineRecord =
+  | MessageRecord
+  | TickRecord
+  | CommandRecord
+  | TextRecord
+  | DeadLetterRecord
+  | FeedRecord
 
 /** One message of one feed: rows [from, to) of `batch` share this record's `seq`. */
 export interface MessageRecord {

@@ -63,10 +63,12 @@ export function deviceRegistry(text: string): DeviceRegistry {
     const { device: _d, kind, site, ward, agency, lat, lon, limit, expected_interval, ...rest } = raw
     const attributes: Record<string, string | number | boolean> = Object.create(null)
     for (const [name, value] of Object.entries(rest))
-      if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') attributes[name] = value
+      if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean')
+        attributes[name] = value
     const limits: Record<string, number> = Object.create(null)
     if (limit !== undefined && limit !== null) {
-      if (typeof limit !== 'object') throw new HaidangError('HD_CONFIG_VALUE', `device ${device}: limit must be a map`)
+      if (typeof limit !== 'object')
+        throw new HaidangError('HD_CONFIG_VALUE', `device ${device}: limit must be a map`)
       for (const [name, value] of Object.entries(limit as object)) {
         if (value === null) continue
         if (typeof value !== 'number')
@@ -93,7 +95,10 @@ export function deviceRegistry(text: string): DeviceRegistry {
 }
 
 /** Value of a registry attribute of a device, for keys and `device.…`; undefined where it has none. */
-export function deviceAttribute(device: Device | undefined, name: string): string | number | boolean | undefined {
+export function deviceAttribute(
+  device: Device | undefined,
+  name: string,
+): string | number | boolean | undefined {
   if (device === undefined) return undefined
   switch (name) {
     case 'device':
@@ -122,7 +127,8 @@ function listOf(value: unknown, what: string): Record<string, unknown>[] {
 }
 
 function text1(value: unknown, what: string): string {
-  if (typeof value !== 'string' && typeof value !== 'number') throw new HaidangError('HD_CONFIG_MISSING', `${what} is missing`)
+  if (typeof value !== 'string' && typeof value !== 'number')
+    throw new HaidangError('HD_CONFIG_MISSING', `${what} is missing`)
   return String(value)
 }
 
@@ -132,7 +138,8 @@ function optionalText(value: unknown): string | undefined {
 
 function degrees(value: unknown, what: string): number {
   if (value === undefined || value === null) return Number.NaN
-  if (typeof value !== 'number' || Math.abs(value) > 180) throw new HaidangError('HD_CONFIG_VALUE', `${what} must be degrees`)
+  if (typeof value !== 'number' || Math.abs(value) > 180)
+    throw new HaidangError('HD_CONFIG_VALUE', `${what} must be degrees`)
   return value
 }
 
@@ -140,6 +147,9 @@ function interval(value: unknown, device: string): number | undefined {
   if (value === undefined || value === null) return undefined
   const ms = typeof value === 'string' ? parseDuration(value) : undefined
   if (ms === undefined || ms <= 0)
-    throw new HaidangError('HD_CONFIG_VALUE', `device ${device}: expected_interval must be a duration like 10m`)
+    throw new HaidangError(
+      'HD_CONFIG_VALUE',
+      `device ${device}: expected_interval must be a duration like 10m`,
+    )
   return ms
 }

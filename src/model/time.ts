@@ -7,11 +7,13 @@ export function parseDuration(text: string): number | undefined {
   const trimmed = text.trim()
   if (!/^(\d+(\.\d+)?(ms|s|m|h|d))+$/.test(trimmed)) return undefined
   let total = 0
-  for (const [, amount, unit] of trimmed.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d)/g)) total += Number(amount) * UNITS[unit!]!
+  for (const [, amount, unit] of trimmed.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d)/g))
+    total += Number(amount) * UNITS[unit!]!
   return total
 }
 
-const ISO = /^(\d{4})-(\d{2})-(\d{2})[T ](\d{2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?\s*(Z|z|[+-]\d{2}:?\d{2})?$/
+const ISO =
+  /^(\d{4})-(\d{2})-(\d{2})[T ](\d{2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?\s*(Z|z|[+-]\d{2}:?\d{2})?$/
 
 /**
  * ISO 8601 date and time to ms UTC. A text without a zone is taken in `offsetMs` (the zone's offset east of UTC) where
@@ -23,7 +25,14 @@ export function parseIsoTime(text: string, offsetMs?: number): number {
   const [, year, month, day, hour, minute, second = '0', fraction = '', zone] = m
   if (Number(month) < 1 || Number(month) > 12 || Number(day) < 1 || Number(day) > 31) return Number.NaN
   if (Number(hour) > 24 || Number(minute) > 59 || Number(second) > 60) return Number.NaN
-  const ms = Date.UTC(Number(year), Number(month) - 1, Number(day), Number(hour), Number(minute), Number(second))
+  const ms = Date.UTC(
+    Number(year),
+    Number(month) - 1,
+    Number(day),
+    Number(hour),
+    Number(minute),
+    Number(second),
+  )
   const millis = fraction === '' ? 0 : Math.floor(Number(`0.${fraction}`) * 1000 + 1e-6)
   let offset: number
   if (zone === undefined) {
@@ -32,7 +41,8 @@ export function parseIsoTime(text: string, offsetMs?: number): number {
   } else if (zone === 'Z' || zone === 'z') offset = 0
   else {
     const digits = zone.slice(1).replace(':', '')
-    offset = (zone[0] === '-' ? -1 : 1) * (Number(digits.slice(0, 2)) * 3_600_000 + Number(digits.slice(2)) * 60_000)
+    offset =
+      (zone[0] === '-' ? -1 : 1) * (Number(digits.slice(0, 2)) * 3_600_000 + Number(digits.slice(2)) * 60_000)
   }
   return ms + millis - offset
 }
@@ -70,8 +80,13 @@ export class ZoneClock {
       const at = slot * 900_000
       const part: Record<string, string> = {}
       for (const { type, value } of this.#format.formatToParts(at)) part[type] = value
-      const { year, month, day, hour, minute, second } = part as Record<'year' | 'month' | 'day' | 'hour' | 'minute' | 'second', string>
-      this.#offset = Date.UTC(Number(year), Number(month) - 1, Number(day), Number(hour), Number(minute), Number(second)) - at
+      const { year, month, day, hour, minute, second } = part as Record<
+        'year' | 'month' | 'day' | 'hour' | 'minute' | 'second',
+        string
+      >
+      this.#offset =
+        Date.UTC(Number(year), Number(month) - 1, Number(day), Number(hour), Number(minute), Number(second)) -
+        at
     }
     return this.#offset
   }
