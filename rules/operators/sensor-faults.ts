@@ -75,14 +75,14 @@ class Spike implements Operator {
 
 /**
  * stuck(m, w): at least three samples over at least w, all equal, the newest among them. False while what was seen is
- * shorter than w; missing before the first sample. A late sample of another value breaks the run at its time: the run
- * then counts from the newest sample alone. O(1), 32 B.
+ * shorter than w; missing before the first sample. A late sample is put in its place among the last 16: one of another
+ * value breaks the run at its time; an older one breaks it where what is kept begins. O(1), 16 B a sample for the last 16.
  */
 class Stuck implements Operator {
   readonly #w: number
-  #value = Number.NaN
+  readonly #recent = new Recent(2)
+  /** Time of the run's first sample, and how many samples it has. */
   #since = Number.NaN
-  #newest = Number.NEGATIVE_INFINITY
   #samples = 0
 
   constructor(constants: Constants) {
@@ -90,39 +90,56 @@ class Stuck implements Operator {
   }
 
   push(time: number, value: number): void {
-    if (time < this.#newest) {
-      if (value === this.#value) {
-        if (time >= this.#since) this.#samples++
-      } else if (time >= this.#since) {
-        this.#since = this.#newest
-        this.#samples = 1
+    const recent = this.#recent
+    const newest = recent.size - 1
+    const equal = newest >= 0 && value === recent.get(newest, X)
+    const late = newest >= 0 && time < recent.get(newest, 0)
+    const at = recent.insert(time)
+    if (at >= 0) recent.set(at, X, value)
+    if (!late) {
+      if (!equal) {
+        this.#since = time
+        this.#samples = 0
       }
-      return
-    }
-    if (value === this.#value) this.#samples++
-    else {
-      this.#value = value
-      this.#since = time
-      this.#samples = 1
-    }
-    this.#newest = time
+      this.#samples++
+    } else if (at < 0) {
+      if (time < this.#since) return
+      if (equal) this.#samples++
+      else this.#begin(0)
+    } else this.#look(time, equal)
+  }
+
+  /** The run again, after a sample came between: from the newest backwards among those kept. */
+  #look(time: number, equal: boolean): void {
+    const recent = this.#recent
+    const value = recent.get(recent.size - 1, X)
+    let first = recent.size - 1
+    while (first > 0 && recent.get(first - 1, X) === value) first--
+    // All that is kept is one run, and it is older than that: it goes on from where it began.
+    if (first === 0 && recent.wrapped) {
+      if (equal && time >= this.#since) this.#samples++
+    } else this.#begin(first)
+  }
+
+  #begin(first: number): void {
+    this.#since = this.#recent.get(first, 0)
+    this.#samples = this.#recent.size - first
   }
 
   read(time: number): number {
     if (this.#samples === 0) return Number.NaN
-    return this.#samples >= 3 && Math.min(time, this.#newest) - this.#since >= this.#w ? 1 : 0
+    const newest = this.#recent.get(this.#recent.size - 1, 0)
+    return this.#samples >= 3 && Math.min(time, newest) - this.#since >= this.#w ? 1 : 0
   }
 
   save(out: StateWriter): void {
-    out.number(this.#value)
+    this.#recent.save(out)
     out.number(this.#since)
-    out.number(this.#newest)
     out.number(this.#samples)
   }
   load(input: StateReader): void {
-    this.#value = input.number()
+    this.#recent.load(input)
     this.#since = input.number()
-    this.#newest = input.number()
     this.#samples = input.number()
   }
 }
@@ -139,6 +156,13 @@ export const spike: OperatorKind = {
   create: (constants, context) => new Spike(constants, context),
 }
 export const stuck: OperatorKind = {
-  signature: signature('stuck', 'succession', [METRIC, WINDOW], 'boolean', 'O(1)', '32 B'),
+  signature: signature(
+    'stuck',
+    'succession',
+    [METRIC, WINDOW],
+    'boolean',
+    'O(1)',
+    '16 B a sample for the last 16',
+  ),
   create: (constants) => new Stuck(constants),
 }

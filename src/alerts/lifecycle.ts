@@ -229,7 +229,7 @@ function change(cell: AlertCell, to: LevelIndex, time: number, last: boolean, em
   }
   if (cell.changes.length >= FLAPPING_CHANGES) {
     cell.flapping = true
-    const top = cell.changes.reduce<LevelIndex>((max, c) => (c.level > max ? c.level : max), 0)
+    const top = Math.max(...cell.changes.map((one) => one.level)) as LevelIndex
     print(cell, 'firing', top, time, top > cell.level, emit)
     return
   }

@@ -13,6 +13,7 @@ export async function run(
   args: readonly string[],
   env: Record<string, string> = {},
   cwd = process.cwd(),
+  stdin = '',
 ): Promise<Ran> {
   const [stdout, stderr] = [new PassThrough(), new PassThrough()]
   const text = { stdout: '', stderr: '' }
@@ -23,7 +24,7 @@ export async function run(
     text.stderr += bytes.toString('utf8')
   })
   const code = await command.run(args, {
-    stdin: Readable.from([]),
+    stdin: Readable.from(stdin === '' ? [] : [Buffer.from(stdin)]),
     stdout,
     stderr,
     env,

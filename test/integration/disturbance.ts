@@ -29,14 +29,25 @@ export interface City {
   close(): Promise<void>
 }
 
-/** Broker and engine, running. `env` overrides the engine's variables. */
-export async function city(via: Via, env: Record<string, string> = {}): Promise<City> {
+export interface CityOptions {
+  /** Variables of the engine. */
+  readonly env?: Record<string, string>
+  /** Lines of mosquitto.conf; those of DESIGN.md 13 unless these say otherwise. */
+  readonly mosquitto?: readonly string[]
+  /** The engine connects to the port that this answers instead of to the broker's. */
+  readonly through?: (brokerPort: number) => Promise<number>
+}
+
+/** Broker and engine, running. */
+export async function city(via: Via, options: CityOptions = {}): Promise<City> {
   const folder = mkdtempSync(path.join(tmpdir(), 'haidang-city-'))
   const rules = path.join(folder, 'rules.yaml')
   writeFileSync(rules, RULES)
-  const broker = via === 'mosquitto' ? await mosquitto() : via === 'jetstream' ? await natsServer() : null
+  const broker =
+    via === 'mosquitto' ? await mosquitto(options.mosquitto) : via === 'jetstream' ? await natsServer() : null
   await broker?.start()
-  const url = broker === null ? '' : `${via === 'mosquitto' ? 'mqtt' : 'nats'}://127.0.0.1:${broker.port}`
+  const brokerPort = broker === null ? 0 : ((await options.through?.(broker.port)) ?? broker.port)
+  const url = `${via === 'mosquitto' ? 'mqtt' : 'nats'}://127.0.0.1:${brokerPort}`
   if (via === 'jetstream') await makeStream(url)
   const port = await freePort()
   const engine = await EngineProcess.create({
@@ -44,7 +55,7 @@ export async function city(via: Via, env: Record<string, string> = {}): Promise<
     ...(via === 'embedded' ? { HAIDANG_MQTT: `127.0.0.1:${port}` } : {}),
     ...(via === 'mosquitto' ? { HAIDANG_MQTT_URL: url } : {}),
     ...(via === 'jetstream' ? { HAIDANG_NATS_URL: url, HAIDANG_NATS_STREAM: STREAM } : {}),
-    ...env,
+    ...options.env,
   })
   await engine.start()
   return {

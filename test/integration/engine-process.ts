@@ -58,7 +58,10 @@ export class EngineProcess {
     this.#process = child
     this.#exited = new Promise((resolve) => child.once('exit', (code) => resolve(code)))
     await new Promise<void>((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error(`the engine was not ready within ${ms} ms:\n${this.output}`)), ms)
+      const timer = setTimeout(
+        () => reject(new Error(`the engine was not ready within ${ms} ms:\n${this.output}`)),
+        ms,
+      )
       const read = (chunk: Buffer): void => {
         this.output += chunk.toString()
         const ready = /^ready (\{.*\})$/m.exec(this.output.slice(this.output.lastIndexOf('ready {')))
@@ -91,13 +94,21 @@ export class EngineProcess {
 
   async storePid(): Promise<number> {
     const text = await readFile(path.join(this.env['HAIDANG_DATA']!, 'store.pid'), 'utf8')
-    return (text.trim().startsWith('{') ? (JSON.parse(text) as { pid: number }).pid : Number(text.trim().split(/\s/)[0])) || 0
+    return (
+      (text.trim().startsWith('{')
+        ? (JSON.parse(text) as { pid: number }).pid
+        : Number(text.trim().split(/\s/)[0])) || 0
+    )
   }
 
   async get(route: string): Promise<unknown> {
-    const answer = await fetch(`${this.addresses.http}${route}`, { headers: { authorization: `Bearer ${TOKEN}` } })
+    const answer = await fetch(`${this.addresses.http}${route}`, {
+      headers: { authorization: `Bearer ${TOKEN}` },
+    })
     if (!answer.ok) throw new Error(`${route}: ${answer.status} ${await answer.text()}`)
-    return (answer.headers.get('content-type') ?? '').includes('json') ? await answer.json() : await answer.text()
+    return (answer.headers.get('content-type') ?? '').includes('json')
+      ? await answer.json()
+      : await answer.text()
   }
 
   /** One gauge or counter of /metrics, NaN where it is not there. */
@@ -125,7 +136,10 @@ export class EngineProcess {
   async shipped(ms = 60_000): Promise<void> {
     const deadline = performance.now() + ms
     for (;;) {
-      const [synced, shipped] = await Promise.all([this.metric('haidang_log_synced_seq'), this.metric('haidang_store_shipped_seq')]).catch(() => [1, 0] as const)
+      const [synced, shipped] = await Promise.all([
+        this.metric('haidang_log_synced_seq'),
+        this.metric('haidang_store_shipped_seq'),
+      ]).catch(() => [1, 0] as const)
       if (shipped >= synced) return
       if (performance.now() > deadline) throw new Error(`shipped ${shipped} of ${synced} after ${ms} ms`)
       await new Promise((resolve) => setTimeout(resolve, 50))

@@ -60,13 +60,24 @@ levels: { low: { when: "robust_z(accelerometer1_rms_g, 5m) > 6" } }
 const HOUR = 3_600_000
 
 /** Recording, the span of its cut (ms UTC), and the known event of EVENTS.csv in it, with the rule that must see it. */
-const CUTS: readonly { name: string; from: number; to: number; event?: { device: string; rule: string } }[] = [
-  // The flood of June 2007 on the Don.
-  { name: 'flood_uk_ea', from: Date.UTC(2007, 5, 23), to: Date.UTC(2007, 5, 29), event: { device: 'ea-don-hadfields', rule: 'test.level' } },
-  { name: 'airq_hanoi', from: Date.UTC(2016, 11, 8), to: Date.UTC(2016, 11, 22), event: { device: 'hanoi-usembassy', rule: 'test.pm' } },
-  { name: 'gps_bus_wmata', from: Date.UTC(2026, 1, 16, 16), to: Date.UTC(2026, 1, 16, 16) + HOUR / 2 },
-  { name: 'skab', from: Date.UTC(2020, 2, 9, 10), to: Date.UTC(2020, 2, 9, 10) + HOUR / 2 },
-]
+const CUTS: readonly { name: string; from: number; to: number; event?: { device: string; rule: string } }[] =
+  [
+    // The flood of June 2007 on the Don.
+    {
+      name: 'flood_uk_ea',
+      from: Date.UTC(2007, 5, 23),
+      to: Date.UTC(2007, 5, 29),
+      event: { device: 'ea-don-hadfields', rule: 'test.level' },
+    },
+    {
+      name: 'airq_hanoi',
+      from: Date.UTC(2016, 11, 8),
+      to: Date.UTC(2016, 11, 22),
+      event: { device: 'hanoi-usembassy', rule: 'test.pm' },
+    },
+    { name: 'gps_bus_wmata', from: Date.UTC(2026, 1, 16, 16), to: Date.UTC(2026, 1, 16, 16) + HOUR / 2 },
+    { name: 'skab', from: Date.UTC(2020, 2, 9, 10), to: Date.UTC(2020, 2, 9, 10) + HOUR / 2 },
+  ]
 
 interface Cut {
   readonly file: string
@@ -74,7 +85,10 @@ interface Cut {
 }
 
 function cut(folder: string, one: (typeof CUTS)[number]): Cut {
-  const lines = gunzipSync(readFileSync(path.join(SHARED, `${one.name}.ndjson.gz`))).toString().trim().split('\n')
+  const lines = gunzipSync(readFileSync(path.join(SHARED, `${one.name}.ndjson.gz`)))
+    .toString()
+    .trim()
+    .split('\n')
   const part = lines.filter((line) => {
     const { time } = JSON.parse(line) as { time: number }
     return time >= one.from && time < one.to
@@ -89,7 +103,16 @@ function cut(folder: string, one: (typeof CUTS)[number]): Cut {
 }
 
 /** What must be equal: DESIGN.md 6 (without seq, received, raised), per alert in order. */
-function canonical(lines: readonly { rule: string; key: unknown; status: string; level: string; previous: string; time: number }[]): Record<string, string[]> {
+function canonical(
+  lines: readonly {
+    rule: string
+    key: unknown
+    status: string
+    level: string
+    previous: string
+    time: number
+  }[],
+): Record<string, string[]> {
   const alerts: Record<string, string[]> = {}
   for (const { rule, key, status, level, previous, time } of lines) {
     const alert = `${rule} ${JSON.stringify(key)}`
@@ -104,55 +127,91 @@ const absent = existsSync(SHARED) ? false : 'needs ../shared/recordings'
 
 for (const transport of ['mqtt', 'jetstream'] as const) {
   const skip = absent || missing(transport === 'mqtt' ? 'mosquitto' : 'nats-server')
-  t.test(`recordings over ${transport}: rows, alerts and replay agree`, { skip, timeout: 170_000 }, async (t) => {
-    const folder = mkdtempSync(path.join(tmpdir(), 'haidang-recordings-'))
-    const server: Server = transport === 'mqtt' ? await mosquitto() : await natsServer()
-    await server.start()
-    const url = `${transport === 'mqtt' ? 'mqtt' : 'nats'}://127.0.0.1:${server.port}`
-    if (transport === 'jetstream') await makeStream(url)
-    const rules = path.join(folder, 'rules.yaml')
-    writeFileSync(rules, RULES)
-    writeFileSync(path.join(folder, 'haidang.yaml'), 'clock: event\n')
-    const engine = await EngineProcess.create({
-      HAIDANG_CONFIG: path.join(folder, 'haidang.yaml'),
-      HAIDANG_RULES: rules,
-      ...(transport === 'mqtt' ? { HAIDANG_MQTT_URL: url } : { HAIDANG_NATS_URL: url, HAIDANG_NATS_STREAM: 'samples' }),
-    })
-    t.teardown(async () => {
-      await engine.close()
-      await server.stop()
-      rmSync(folder, { recursive: true, force: true })
-    })
-    await engine.start()
-    let raised = 0
-    for (const one of CUTS) {
-      const { file, samples } = cut(folder, one)
-      execFileSync(process.execPath, [PROGRAM, 'play', file, '--to', url, '--speed', 'max', ...(transport === 'jetstream' ? ['--jetstream'] : [])], { stdio: 'pipe' })
-      const total = async (): Promise<number> => Number((await engine.sql(`SELECT count() AS n FROM samples WHERE source = '${one.name}'`))[0]?.['n'] ?? 0)
-      const deadline = Date.now() + 60_000
-      while ((await total()) < samples && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 100))
-      await engine.shipped()
-      t.equal(await total(), samples, `${one.name}: every sample is one row`)
+  t.test(
+    `recordings over ${transport}: rows, alerts and replay agree`,
+    { skip, timeout: 170_000 },
+    async (t) => {
+      const folder = mkdtempSync(path.join(tmpdir(), 'haidang-recordings-'))
+      const server: Server = transport === 'mqtt' ? await mosquitto() : await natsServer()
+      await server.start()
+      const url = `${transport === 'mqtt' ? 'mqtt' : 'nats'}://127.0.0.1:${server.port}`
+      if (transport === 'jetstream') await makeStream(url)
+      const rules = path.join(folder, 'rules.yaml')
+      writeFileSync(rules, RULES)
+      writeFileSync(path.join(folder, 'haidang.yaml'), 'clock: event\n')
+      const engine = await EngineProcess.create({
+        HAIDANG_CONFIG: path.join(folder, 'haidang.yaml'),
+        HAIDANG_RULES: rules,
+        ...(transport === 'mqtt'
+          ? { HAIDANG_MQTT_URL: url }
+          : { HAIDANG_NATS_URL: url, HAIDANG_NATS_STREAM: 'samples' }),
+      })
+      t.teardown(async () => {
+        await engine.close()
+        await server.stop()
+        rmSync(folder, { recursive: true, force: true })
+      })
+      await engine.start()
+      let raised = 0
+      for (const one of CUTS) {
+        const { file, samples } = cut(folder, one)
+        execFileSync(
+          process.execPath,
+          [
+            PROGRAM,
+            'play',
+            file,
+            '--to',
+            url,
+            '--speed',
+            'max',
+            ...(transport === 'jetstream' ? ['--jetstream'] : []),
+          ],
+          { stdio: 'pipe' },
+        )
+        const total = async (): Promise<number> =>
+          Number(
+            (await engine.sql(`SELECT count() AS n FROM samples WHERE source = '${one.name}'`))[0]?.['n'] ??
+              0,
+          )
+        const deadline = Date.now() + 60_000
+        while ((await total()) < samples && Date.now() < deadline)
+          await new Promise((resolve) => setTimeout(resolve, 100))
+        await engine.shipped()
+        t.equal(await total(), samples, `${one.name}: every sample is one row`)
 
-      const replayed = spawnSync(process.execPath, [PROGRAM, 'replay', '--rules', rules, '--clock', 'event', file], { maxBuffer: 1 << 28 })
-      t.equal(replayed.status, 0)
-      const expected = replayed.stdout
-        .toString()
-        .split('\n')
-        .filter((line) => line !== '')
-        .map((line) => JSON.parse(line) as Transition)
-      const devices = new Set(expected.map((line) => line.device))
-      const rows = (await engine.sql(
-        'SELECT rule, key, status, level, previous, toUnixTimestamp64Milli(time) AS time, device FROM transitions ORDER BY seq, n',
-      )) as unknown as (Transition & { time: number })[]
-      const live = rows.filter((row) => devices.has(row.device)).map((row) => ({ ...row, time: Number(row.time) }))
-      t.same(canonical(live), canonical(expected), `${one.name}: the live run's transitions are replay's`)
-      const { event } = one
-      if (event !== undefined) t.ok(expected.some((line) => line.rule === event.rule && line.device === event.device && line.status === 'firing'), `${one.name}: the known event raises ${event.rule}`)
-      raised += expected.length
-    }
-    t.ok(raised >= 10, `known events raise alerts (${raised} transitions)`)
-  })
+        const replayed = spawnSync(
+          process.execPath,
+          [PROGRAM, 'replay', '--rules', rules, '--clock', 'event', file],
+          { maxBuffer: 1 << 28 },
+        )
+        t.equal(replayed.status, 0)
+        const expected = replayed.stdout
+          .toString()
+          .split('\n')
+          .filter((line) => line !== '')
+          .map((line) => JSON.parse(line) as Transition)
+        const devices = new Set(expected.map((line) => line.device))
+        const rows = (await engine.sql(
+          'SELECT rule, key, status, level, previous, toUnixTimestamp64Milli(time) AS time, device FROM transitions ORDER BY seq, n',
+        )) as unknown as (Transition & { time: number })[]
+        const live = rows
+          .filter((row) => devices.has(row.device))
+          .map((row) => ({ ...row, time: Number(row.time) }))
+        t.same(canonical(live), canonical(expected), `${one.name}: the live run's transitions are replay's`)
+        const { event } = one
+        if (event !== undefined)
+          t.ok(
+            expected.some(
+              (line) => line.rule === event.rule && line.device === event.device && line.status === 'firing',
+            ),
+            `${one.name}: the known event raises ${event.rule}`,
+          )
+        raised += expected.length
+      }
+      t.ok(raised >= 10, `known events raise alerts (${raised} transitions)`)
+    },
+  )
 }
 
 async function makeStream(url: string): Promise<void> {

@@ -9,7 +9,7 @@ import { until } from './servers.js'
 import { WallListener } from './wall-listener.js'
 
 export interface Latency {
-  readonly alerts: number
+  readonly count: number
   readonly p50_ms: number
   readonly p99_ms: number
   readonly max_ms: number
@@ -159,5 +159,5 @@ export function latency(found: readonly number[]): Latency {
   const sorted = [...found].sort((a, b) => a - b)
   const at = (share: number): number =>
     Number((sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN).toFixed(2))
-  return { alerts: sorted.length, p50_ms: at(0.5), p99_ms: at(0.99), max_ms: at(1) }
+  return { count: sorted.length, p50_ms: at(0.5), p99_ms: at(0.99), max_ms: at(1) }
 }

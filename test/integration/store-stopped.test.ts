@@ -12,8 +12,8 @@ t.test(
       await storeStopped({ via: 'embedded', rate: 2000, rounds: 3, up_s: 4, stopped_s: 5 })
     t.match(store_command, /^haidang-store/)
     t.ok(
-      up.alerts > 60 && stopped.alerts > 60,
-      `${up.alerts} alerts with the store up, ${stopped.alerts} with it stopped`,
+      up.count > 60 && stopped.count > 60,
+      `${up.count} alerts with the store up, ${stopped.count} with it stopped`,
     )
     t.comment(
       `publish → wall: up p50 ${up.p50_ms} p99 ${up.p99_ms} ms, stopped p50 ${stopped.p50_ms} p99 ${stopped.p99_ms} ms; backlog ${backlog_max} records, drained after ${drained_ms} ms`,
