@@ -42,7 +42,8 @@ export async function lockDirectory(directory: string): Promise<DirectoryLock> {
     for (let round = 0; round < ROUNDS_MAX; round++) {
       const generation = await take(directory, socket)
       if (generation !== null) {
-        await removeBelow(directory, generation, socket)
+        // Tidying up is not the lock: a contender that goes while it is asked must not cost us what we have won.
+        await removeBelow(directory, generation, socket).catch(() => {})
         return { release: () => release(directory, generation, socket, server) }
       }
     }
@@ -160,8 +161,9 @@ function answers(directory: string, socket: string): Promise<boolean> {
         })
         peer.once('error', (error: NodeJS.ErrnoException) => {
           if (error.code === 'ECONNREFUSED' || error.code === 'ENOENT') resolve(false)
-          // Its queue is full: alive and busy.
-          else if (error.code === 'EAGAIN') resolve(true)
+          // Its queue is full, or it is just closing: alive.
+          else if (error.code === 'EAGAIN' || error.code === 'ECONNRESET' || error.code === 'EPIPE')
+            resolve(true)
           else reject(error)
         })
       }),
