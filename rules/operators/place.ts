@@ -133,41 +133,63 @@ class OffRoute extends Here {
 const STEP_METRES = 15
 
 class Moved implements PlaceOperator {
-  readonly #window: SampleWindow
-  readonly #total: Total
+  readonly #w: number
+  readonly #late: number
+  /** Positions in order of time, and at each the step that led to it (0 where it was scatter). */
+  readonly #lats: SampleWindow
+  readonly #lons: SampleWindow
+  #steps: SampleWindow
+  #total: Total
   readonly #warmup: number
+  /** Where the last step ended. */
   #lat = Number.NaN
   #lon = Number.NaN
-  #time = Number.NEGATIVE_INFINITY
 
   constructor(constants: Constants, context: PlaceContext) {
-    const w = constant(constants, 'w', 0)
-    this.#window = new SampleWindow(w, context.late)
-    this.#total = trackTotal(this.#window)
-    this.#warmup = constant(constants, 'warmup', w / 2)
+    this.#w = constant(constants, 'w', 0)
+    this.#late = context.late
+    this.#lats = new SampleWindow(this.#w, this.#late)
+    this.#lons = new SampleWindow(this.#w, this.#late)
+    this.#steps = new SampleWindow(this.#w, this.#late)
+    this.#total = trackTotal(this.#steps)
+    this.#warmup = constant(constants, 'warmup', this.#w / 2)
   }
 
   place(time: number, lat: number, lon: number): void {
-    // A step belongs to two positions; one that comes late would need the steps around it again.
-    if (time < this.#time) return
-    this.#time = time
-    let step = 0
-    if (Number.isNaN(this.#lat)) {
+    const inOrder = !(time < this.#newest())
+    if (!this.#lats.push(time, lat)) return
+    this.#lons.push(time, lon)
+    if (inOrder) this.#steps.push(time, this.#step(lat, lon))
+    else this.#walkAgain()
+  }
+
+  #newest(): number {
+    const { size } = this.#lats
+    return size === 0 ? Number.NEGATIVE_INFINITY : this.#lats.timeAt(size - 1)
+  }
+
+  /** Metres from where the last step ended; 0 and no step where that is scatter. */
+  #step(lat: number, lon: number): number {
+    const metres = Number.isNaN(this.#lat) ? 0 : metresBetween(this.#lat, this.#lon, lat, lon)
+    if (metres > STEP_METRES || Number.isNaN(this.#lat)) {
       this.#lat = lat
       this.#lon = lon
-    } else {
-      const metres = metresBetween(this.#lat, this.#lon, lat, lon)
-      if (metres > STEP_METRES) {
-        step = metres
-        this.#lat = lat
-        this.#lon = lon
-      }
     }
-    this.#window.push(time, step)
+    return metres > STEP_METRES ? metres : 0
+  }
+
+  /** A position came late: it changes the steps around it, so all that are kept are walked again. O(n), and rare. */
+  #walkAgain(): void {
+    this.#steps = new SampleWindow(this.#w, this.#late)
+    this.#total = trackTotal(this.#steps)
+    this.#lat = Number.NaN
+    this.#lon = Number.NaN
+    for (let i = 0; i < this.#lats.size; i++)
+      this.#steps.push(this.#lats.timeAt(i), this.#step(this.#lats.valueAt(i), this.#lons.valueAt(i)))
   }
 
   read(time: number): number {
-    const window = this.#window
+    const window = this.#steps
     const range = window.select(time)
     if (range === GONE || !window.warm(this.#warmup)) return Number.NaN
     // The step that led to the window's first position began outside it.
@@ -177,14 +199,12 @@ class Moved implements PlaceOperator {
   save(out: StateWriter): void {
     out.number(this.#lat)
     out.number(this.#lon)
-    out.number(this.#time)
-    this.#window.save(out)
+    for (const window of [this.#lats, this.#lons, this.#steps]) window.save(out)
   }
   load(input: StateReader): void {
     this.#lat = input.number()
     this.#lon = input.number()
-    this.#time = input.number()
-    this.#window.load(input)
+    for (const window of [this.#lats, this.#lons, this.#steps]) window.load(input)
   }
 }
 
@@ -215,7 +235,7 @@ export const moved: PlaceKind = {
     [WINDOW, WARMUP],
     'number',
     'O(1)',
-    'a window of its own, 16 B a position',
+    'three windows of its own, 48 B a position',
   ),
   create: (constants, context) => new Moved(constants, context),
 }

@@ -666,8 +666,6 @@ export class Core {
       quality |= QUALITY.late
       this.counters.late++
     }
-    if (this.#places.follows && !Number.isNaN(batch.lat[i]!))
-      this.#places.fix(device, time, batch.lat[i]!, batch.lon[i]!)
     const label = batch.label[i]!
     const attrs = batch.attrs[i]!
     if (
@@ -683,6 +681,8 @@ export class Core {
       this.counters.unjudged++
       return
     }
+    if (this.#places.follows && !Number.isNaN(batch.lat[i]!))
+      this.#places.fix(device, time, batch.lat[i]!, batch.lon[i]!)
     if (time >= this.#newestTime[series]!) {
       this.#newestTime[series] = time
       this.#newestValue[series] = value
@@ -1385,7 +1385,7 @@ export class Core {
 }
 
 /** Raised whenever the saved shape changes meaning: an older checkpoint is then not read, and the log is. */
-export const CHECKPOINT_FORMAT = 1
+export const CHECKPOINT_FORMAT = 2
 
 export interface CoreState {
   readonly format: number

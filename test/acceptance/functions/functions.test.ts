@@ -1,0 +1,8 @@
+import { run } from './driver.js'
+import { PLACES } from './places.js'
+import { SCORES } from './scores.js'
+import { SUCCESSION } from './succession.js'
+import { TREND } from './trend.js'
+import { WINDOWS } from './windows.js'
+
+run([...WINDOWS, ...TREND, ...SCORES, ...SUCCESSION, ...PLACES])
