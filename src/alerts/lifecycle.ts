@@ -221,15 +221,14 @@ function change(cell: AlertCell, to: LevelIndex, time: number, last: boolean, em
   cell.beneath = to
   for (let i = from + 1; i <= to; i++) cell.rose[i] = time
   for (let i = to + 1; i <= from; i++) cell.since[i] = Number.NaN
-  cell.changes = cell.changes.filter((c) => c.time > time - FLAPPING_MS)
-  cell.changes.push({ time, level: Math.max(from, to) as LevelIndex })
+  countChange(cell, from, to, time)
   if (cell.flapping) {
     if (to > cell.level) print(cell, 'firing', to, time, true, emit)
     return
   }
-  if (cell.changes.length >= FLAPPING_CHANGES) {
+  if (isFlapping(cell, time)) {
     cell.flapping = true
-    const top = Math.max(...cell.changes.map((one) => one.level)) as LevelIndex
+    const top = highestOf(cell.changes)
     print(cell, 'firing', top, time, top > cell.level, emit)
     return
   }
@@ -237,10 +236,25 @@ function change(cell: AlertCell, to: LevelIndex, time: number, last: boolean, em
   else print(cell, 'firing', to, time, to > from || last, emit)
 }
 
+function countChange(cell: AlertCell, from: LevelIndex, to: LevelIndex, time: number): void {
+  cell.changes = cell.changes.filter((one) => one.time > time - FLAPPING_MS)
+  cell.changes.push({ time, level: Math.max(from, to) as LevelIndex })
+}
+
+/** Changes over (time − 10 min, time]: a late sample's own time leaves out what came after it. */
+function isFlapping(cell: AlertCell, time: number): boolean {
+  return cell.changes.filter((one) => one.time <= time).length >= FLAPPING_CHANGES
+}
+
+function highestOf(changes: AlertCell['changes']): LevelIndex {
+  return Math.max(0, ...changes.map((one) => one.level)) as LevelIndex
+}
+
+/** While unknown it ends without a word: what is true then, the next sample will say. */
 function endFlapping(cell: AlertCell, time: number, emit: Emit): void {
   cell.flapping = false
   cell.changes = []
-  if (cell.status === 'closed') return
+  if (cell.status !== 'firing') return
   print(cell, cell.beneath === 0 ? 'resolved' : 'firing', cell.beneath, time, true, emit)
 }
 
@@ -255,9 +269,12 @@ function returnFromUnknown(
   if (target > to) to = target
   else while (to > 0 && mayLeave(cell, levels, to, time)) to = below(levels, to)
   for (let i = cell.beneath + 1; i <= to; i++) cell.rose[i] = time
-  if (to !== cell.beneath) cell.changes.push({ time, level: Math.max(cell.beneath, to) as LevelIndex })
+  if (to !== cell.beneath) countChange(cell, cell.beneath, to, time)
   cell.beneath = to
-  print(cell, to === 0 ? 'resolved' : 'firing', to, time, true, emit)
+  if (cell.flapping || isFlapping(cell, time)) {
+    cell.flapping = true
+    print(cell, 'firing', Math.max(to, highestOf(cell.changes)) as LevelIndex, time, to > 0, emit)
+  } else print(cell, to === 0 ? 'resolved' : 'firing', to, time, true, emit)
 }
 
 function print(
@@ -290,7 +307,7 @@ function print(
 }
 
 function lastChange(cell: AlertCell): number {
-  return cell.changes.at(-1)?.time ?? Number.NEGATIVE_INFINITY
+  return Math.max(Number.NEGATIVE_INFINITY, ...cell.changes.map((one) => one.time))
 }
 
 /**

@@ -40,8 +40,9 @@ import type { CallContext } from './calls.js'
 import { Deliveries, type DeliveryMode, type SavedDeliveries } from './deliveries.js'
 import { Duplicates } from './duplicates.js'
 import { type Captured, Judgement } from './judgement.js'
+import type { KeyState } from './key-state.js'
 import { Places } from './places.js'
-import { overRegistry, type Plan, print, RuleSet } from './ruleset.js'
+import { NO_PLAN, overRegistry, type Plan, print, RuleSet } from './ruleset.js'
 import type { AbsentState, RuntimeRule } from './runtime-rule.js'
 import { feed, type SavedScope, type Scope } from './scope.js'
 import { arrive, createSequenceState, expire, type SequenceState } from './sequence.js'
@@ -155,7 +156,7 @@ export class Core {
         this.#applyMessage(record)
         break
       case 'tick':
-        for (const [id, one] of this.#feeds) if (ticks(one)) this.#advance(id, one, record.received)
+        for (const [id, one] of this.#feeds) if (ticks(one)) this.#tick(id, one, record.received)
         break
       case 'feed':
         this.#applyFeed(record)
@@ -468,7 +469,15 @@ export class Core {
   }
 
   #advance(id: number, one: Feed, clock: number): void {
-    if (!(clock > one.clock)) return
+    if (clock > one.clock) this.#tick(id, one, clock)
+  }
+
+  /**
+   * As #advance, and at a clock that has not moved too: a sample that arrives long after its time makes timers that were
+   * due before it came. They wait for what else bears the same arrival, and fire at the latest here.
+   */
+  #tick(id: number, one: Feed, clock: number): void {
+    if (clock < one.clock) return
     const first = one.clock === Number.NEGATIVE_INFINITY
     one.clock = clock
     if (first) this.#armFromStart(id, one)
@@ -528,6 +537,8 @@ export class Core {
     this.#feedId = feedId
     const { keyId: key, due } = timer
     const cell = rule.cells.get(key)
+    // Outside its dates a rule is silent; what is open ends by its own timer.
+    if (timer.kind !== 'legal' && due >= rule.legalTo) return
     switch (timer.kind) {
       case 'level': {
         if (cell === undefined || cell.due !== due) return
@@ -562,6 +573,7 @@ export class Core {
         const state = rule.sequence?.states.get(key)
         if (state === undefined || cell === undefined) return
         this.#stand(rule, key, cell.device, due)
+        const before = state.matchedUntil
         if (due >= state.due)
           this.#matched(
             rule,
@@ -570,8 +582,9 @@ export class Core {
             cell,
             expire(state, rule.rule.sequence!, due, rule.sequence!.capturing, this.#fitsWith(rule)),
           )
-        else this.#judgeLevels(rule, key, cell, due, false)
-        this.#armSequence(rule, key, state)
+        else if (due === state.matchedUntil) this.#matched(rule, key, state, cell, Number.NaN)
+        else return
+        this.#armSequence(rule, key, state, state.matchedUntil > before)
         break
       }
       case 'legal':
@@ -623,7 +636,7 @@ export class Core {
         j.setDevice(owner)
       }
       const plan = this.#planOf(series, record.stream)
-      if (plan.rules.length > 0)
+      if (plan !== NO_PLAN)
         this.#apply(
           plan,
           series,
@@ -729,7 +742,14 @@ export class Core {
     for (let e = 0; e < entries.length; e++) {
       const { scope, metricSlot } = entries[e]!
       if ((excluded & ~scope.allowed) !== 0) continue
-      this.#accept(scope, metric, metricSlot, time, value)
+      this.#accept(
+        scope,
+        metric,
+        metricSlot,
+        scope.direct ? this.#newestTime[series]! : Number.NEGATIVE_INFINITY,
+        time,
+        value,
+      )
     }
     for (let r = 0; r < rules.length; r++) {
       const rule = rules[r]!
@@ -764,7 +784,15 @@ export class Core {
     return scope.deviceKeyed ? this.index.devices.text(key) : scope.keys.text(key)
   }
 
-  #accept(scope: Scope, metric: number, metricSlot: number, time: number, value: number): void {
+  /** `newest`: of the series, where the scope keeps none itself. */
+  #accept(
+    scope: Scope,
+    metric: number,
+    metricSlot: number,
+    newest: number,
+    time: number,
+    value: number,
+  ): void {
     const key = this.#acceptedKey(scope)
     if (key < 0) return
     const state = scope.state(key, this.#keyText(scope, key))
@@ -773,9 +801,9 @@ export class Core {
       state.times[metricSlot] = time
       state.values[metricSlot] = value
     }
-    const accepted = time >= state.newest - scope.late
     if (time > state.newest) state.newest = time
-    if (!accepted) return
+    // Of the metric's own samples: what other rules of the scope read must not matter.
+    if (time < (metricSlot >= 0 ? state.times[metricSlot]! : newest) - scope.late) return
     const inputs = scope.feeds.get(metric)
     if (inputs === undefined) return
     for (let i = 0; i < inputs.length; i++) {
@@ -856,7 +884,7 @@ export class Core {
       j.state = scope.state(key, this.#keyText(scope, key))
       j.deviceState = scope.deviceState(j.state, j.device)
     }
-    const newest = scope.direct ? this.#newestOf(rule, time) : j.state.newest
+    const newest = scope.direct ? this.#newestOf(rule, time) : newestInKey(rule, j.state)
     j.behind = time < newest
     j.windowless = time < newest - scope.late
     this.#judging.shadow = rule.rule.mode === 'shadow'
@@ -921,6 +949,8 @@ export class Core {
     time: number,
     behind: boolean,
   ): void {
+    // While unknown nothing rises or falls: only a sample ends it, never a timer or another rule.
+    if (known?.status === 'unknown' && this.#j.batch === null) return
     const { levels } = rule
     let any = false
     const when = this.#verdicts
@@ -939,7 +969,9 @@ export class Core {
     }
     const cell = known ?? this.#cell(rule, key)
     for (const level of levels) {
-      if (!behind || when[level.index] === 1) cell.when[level.index] = when[level.index]!
+      // An older sample's verdict stands only where it raises: it says nothing of what came after it.
+      if (!behind || (when[level.index] === 1 && level.for === 0 && level.index > cell.beneath))
+        cell.when[level.index] = when[level.index]!
       if (level.clear !== null && level.index <= Math.max(cell.beneath, cell.level) && !behind)
         cell.clear[level.index] = level.clear()
     }
@@ -1040,15 +1072,17 @@ export class Core {
     cell.feed = this.#feedId
     this.#locate(cell)
     if (time > cell.newest) cell.newest = time
-    if (fits === 0 && !(candidate && sequence.capturing !== 0 && (state?.hits.length ?? 0) > 0)) {
-      if (state !== undefined && cell.status === 'unknown') this.#judgeLevels(rule, key, cell, time, j.behind)
-      return
-    }
     if (state === undefined) {
       state = createSequenceState()
       sequence.states.set(key, state)
     }
-    if (j.windowless) return
+    const decides = fits !== 0 || (candidate && sequence.capturing !== 0 && state.hits.length > 0)
+    if (!decides || j.windowless) {
+      // Nothing for the steps; the levels may read more than `matched`.
+      this.#matched(rule, key, state, cell, Number.NaN)
+      return
+    }
+    const until = state.matchedUntil
     const captured = this.#capture()
     j.liveHit = captured
     const at = arrive(
@@ -1061,7 +1095,7 @@ export class Core {
       this.#fitsWith(rule),
     )
     this.#matched(rule, key, state, cell, at)
-    this.#armSequence(rule, key, state)
+    this.#armSequence(rule, key, state, state.matchedUntil > until)
   }
 
   #matched(rule: RuntimeRule, key: number, state: SequenceState, cell: AlertCell, at: number): void {
@@ -1071,26 +1105,26 @@ export class Core {
       // The transition's time is that of the last step, which a late sample may have completed after the fact.
       j.time = at
       this.#judgeLevels(rule, key, cell, at, false)
-    } else if (cell.status !== 'closed') this.#judgeLevels(rule, key, cell, j.time, j.behind)
+    } else this.#judgeLevels(rule, key, cell, j.time, j.behind)
     j.captures = null
   }
 
-  #armSequence(rule: RuntimeRule, key: number, state: SequenceState): void {
-    const cell = rule.cells.get(key)
-    const due = Math.min(
-      state.due,
-      cell !== undefined && cell.status !== 'closed' ? state.matchedUntil : Number.POSITIVE_INFINITY,
-    )
-    if (!Number.isFinite(due)) return
-    const { clock } = this.#feed(this.#feedId)
-    if (due === state.matchedUntil && due <= clock && cell!.beneath === 0) return
-    this.#feed(this.#feedId).timers.push({
-      due,
-      rule: rule.index,
-      key: this.#keyText(rule.scope, key),
-      keyId: key,
-      kind: 'sequence',
-    })
+  /** Timers for a start whose last `not` silence fulfils and, after a new match, for the end of `matched`. */
+  #armSequence(rule: RuntimeRule, key: number, state: SequenceState, renewed: boolean): void {
+    const push = (due: number): void => {
+      this.#feed(this.#feedId).timers.push({
+        due,
+        rule: rule.index,
+        key: this.#keyText(rule.scope, key),
+        keyId: key,
+        kind: 'sequence',
+      })
+    }
+    if (state.due !== state.armed) {
+      state.armed = state.due
+      if (Number.isFinite(state.due)) push(state.due)
+    }
+    if (renewed) push(state.matchedUntil)
   }
 
   #brings(metrics: ReadonlySet<number>): boolean {
@@ -1146,7 +1180,7 @@ export class Core {
   // ── alerts ────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #print(rule: RuntimeRule, key: number, cell: AlertCell, change: Change): void {
-    const unconfirmed = change.level > 0 && this.#inhibited(rule, cell)
+    const unconfirmed = this.#inhibited(rule, cell)
     cell.unconfirmed = unconfirmed
     cell.seq = this.seq
     if (change.status === 'resolved') rule.open.delete(key)
@@ -1182,11 +1216,14 @@ export class Core {
   }
 
   #inhibited(rule: RuntimeRule, cell: AlertCell): boolean {
-    for (const inhibitor of rule.inhibitors)
+    for (const inhibitor of rule.inhibitors) {
+      // A shadow rule changes nothing that people hear.
+      if (inhibitor.rule.mode === 'shadow' && rule.rule.mode !== 'shadow') continue
       for (const key of inhibitor.open) {
         const theirs = inhibitor.cells.get(key)!
         if (theirs.status === 'firing' && theirs.device === cell.device) return true
       }
+    }
     return false
   }
 
@@ -1440,6 +1477,17 @@ const COMMAND_STATUS: Readonly<Record<string, Transition['status']>> = {
   shelve: 'shelved',
   unshelve: 'unshelved',
   note: 'note',
+}
+
+/** Newest event time in the key among the metrics that the rule reads; of all its messages where it reads those. */
+function newestInKey({ rule, metricIds, scope }: RuntimeRule, state: KeyState): number {
+  if (rule.readsMessage || metricIds.length === 0) return state.newest
+  let newest = Number.NEGATIVE_INFINITY
+  for (const metric of metricIds) {
+    const time = state.times[scope.metrics.get(metric)!]!
+    if (time > newest) newest = time
+  }
+  return newest
 }
 
 function grown(column: Float64Array, length: number, fill: number): Float64Array {

@@ -10,7 +10,7 @@ import {
   type Evaluate,
   type EvaluateText,
 } from '../../rules/language/compile.js'
-import { walk } from '../../rules/language/walk.js'
+import { ruleExpressions, walk } from '../../rules/language/walk.js'
 import { SIGNATURES } from '../../rules/operators/index.js'
 import { bindCall, type CallContext, callMetrics } from './calls.js'
 import { bindMessageNumber, bindText, capturedNumber, capturedText } from './names.js'
@@ -24,7 +24,7 @@ export interface Plan {
   readonly rules: readonly RuntimeRule[]
 }
 
-const NO_PLAN: Plan = { entries: [], rules: [] }
+export const NO_PLAN: Plan = { entries: [], rules: [] }
 
 export class RuleSet {
   readonly rules: readonly RuntimeRule[]
@@ -34,6 +34,9 @@ export class RuleSet {
   readonly reordered: boolean
   readonly #byMetric = new Map<number, RuntimeRule[]>()
   readonly #byMessage: RuntimeRule[] = []
+  /** Scopes that keep something of a metric, be it only for a title: rules judge by fewer metrics than they show. */
+  readonly #keepers = new Map<number, Scope[]>()
+  readonly #scopeIds = new Map<Scope, number>()
   /** Plans by the rules in them: devices of one kind share one. */
   readonly #plans = new Map<string, Plan>()
 
@@ -65,6 +68,15 @@ export class RuleSet {
     this.rules = list
     this.byId = byId
     this.scopes = scopes
+    for (const scope of scopes.values()) {
+      this.#scopeIds.set(scope, this.#scopeIds.size)
+      if (!scope.stateful) continue
+      for (const metric of scope.direct ? scope.feeds.keys() : scope.metrics.keys()) {
+        const some = this.#keepers.get(metric)
+        if (some === undefined) this.#keepers.set(metric, [scope])
+        else some.push(scope)
+      }
+    }
     const order = judgingOrder(list)
     order.forEach((rule, i) => {
       rule.order = i
@@ -88,26 +100,34 @@ export class RuleSet {
    * is decided here, once a series).
    */
   plan(metric: number, stream: string, decide: (scope: Scope) => boolean): Plan {
-    const candidates = this.#byMetric.get(metric)
-    if (candidates === undefined && this.#byMessage.length === 0) return NO_PLAN
+    const candidates = this.#byMetric.get(metric) ?? []
+    const keepers = this.#keepers.get(metric) ?? []
+    if (candidates.length + keepers.length + this.#byMessage.length === 0) return NO_PLAN
     const verdicts = new Map<Scope, boolean>()
-    const rules = [...(candidates ?? []), ...this.#byMessage].filter((rule) => {
-      const { scope } = rule
+    const takes = (scope: Scope): boolean => {
       let yes = verdicts.get(scope)
       if (yes === undefined) {
         yes = (scope.streams === null || scope.streams.has(stream)) && decide(scope)
         verdicts.set(scope, yes)
       }
       return yes
-    })
-    if (rules.length === 0) return NO_PLAN
+    }
+    const rules = [...candidates, ...this.#byMessage].filter((rule) => takes(rule.scope))
+    const kept = new Set([...keepers.filter(takes), ...rules.map((rule) => rule.scope)])
+    const scopes = [...kept].filter((scope) => scope.stateful)
+    if (rules.length === 0 && scopes.length === 0) return NO_PLAN
     rules.sort((a, b) => a.order - b.order)
-    const id = `${metric}|${rules.map((rule) => rule.index).join(',')}`
+    const id = [
+      metric,
+      rules.map((rule) => rule.index).join(),
+      scopes.map((scope) => this.#scopeIds.get(scope)).join(),
+    ].join('|')
     let plan = this.#plans.get(id)
     if (plan === undefined) {
-      const entries = [...new Set(rules.map((rule) => rule.scope))]
-        .filter((scope) => scope.stateful)
-        .map((scope) => ({ scope, metricSlot: scope.direct ? -1 : (scope.metrics.get(metric) ?? -1) }))
+      const entries = scopes.map((scope) => ({
+        scope,
+        metricSlot: scope.direct ? -1 : (scope.metrics.get(metric) ?? -1),
+      }))
       plan = { entries, rules }
       this.#plans.set(id, plan)
     }
@@ -181,7 +201,7 @@ function bindRule(
     })),
     judged,
     expressions,
-    values: rule.metrics.map((metric) => ({
+    values: namedMetrics(rule).map((metric) => ({
       metric,
       id: index.metrics.id(metric),
       read: bindNumber({ of: 'metric', metric }, scope, context, sequenceStates),
@@ -273,6 +293,17 @@ function bindRule(
         return bindMessageNumber(name, context)
     }
   }
+}
+
+/** Every metric that a rule names, in its conditions first, then in its `let`s and titles. */
+function namedMetrics(rule: Rule): string[] {
+  const metrics = new Set(rule.metrics)
+  for (const expression of ruleExpressions(rule))
+    walk(expression, (node) => {
+      if (node.kind === 'name' && node.name.of === 'metric') metrics.add(node.name.metric)
+      if (node.kind === 'call') for (const metric of callMetrics(node.call)) metrics.add(metric)
+    })
+  return [...metrics]
 }
 
 function scopeOf(rule: Rule, context: CallContext, scopes: Map<string, Scope>): Scope {

@@ -31,6 +31,8 @@ export interface SequenceState {
   matchedSteps: Record<string, Captured>
   /** When a last `not` is fulfilled by silence; Infinity where no start waits. */
   due: number
+  /** The `due` a timer has been set for. */
+  armed: number
   /** Starts dropped for being more than the bound. */
   dropped: number
 }
@@ -45,6 +47,7 @@ export function createSequenceState(): SequenceState {
     matchedUntil: Number.NEGATIVE_INFINITY,
     matchedSteps: {},
     due: Number.POSITIVE_INFINITY,
+    armed: Number.POSITIVE_INFINITY,
     dropped: 0,
   }
 }
