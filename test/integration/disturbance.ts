@@ -74,7 +74,8 @@ export async function city(via: Via, options: CityOptions = {}): Promise<City> {
   }
 }
 
-async function makeStream(url: string): Promise<void> {
+/** The stream that the engine's durable consumer reads. */
+export async function makeStream(url: string): Promise<void> {
   const connection = await connect({ servers: url })
   const manager = await jetstreamManager(connection)
   await manager.streams.add({ name: STREAM, subjects: ['haidang.v1.>'] })
