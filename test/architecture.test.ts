@@ -41,7 +41,8 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   decoders: ['model'],
   alerts: ['model', 'rules'],
   engine: ['model', 'rules', 'alerts', 'decoders'],
-  config: PURE,
+  // A sink's schema stands beside its code, as a decoder's id does; the configuration checks sections by it.
+  config: [...PURE, 'sinks'],
   log: PURE,
   store: PURE,
   server: PURE,

@@ -79,16 +79,26 @@ export async function readPassword(
   at: Path,
   reading: Reading,
 ): Promise<string | undefined> {
+  return await readSecret('password', { file: password_file, variable: password_env }, at, reading)
+}
+
+/** First line of the file under `<name>_file`, or the variable that `<name>_env` names. */
+export async function readSecret(
+  name: string,
+  { file, variable }: { readonly file: string | undefined; readonly variable: string | undefined },
+  at: Path,
+  reading: Reading,
+): Promise<string | undefined> {
   const { report, env } = reading
-  if (password_file !== undefined && password_env !== undefined)
-    report.fault([...at, 'password_env'], 'HD_CONFIG_VALUE', "'password_file' stands here already", 'key')
-  if (password_env !== undefined) {
-    const value = env[password_env]
+  if (file !== undefined && variable !== undefined)
+    report.fault([...at, `${name}_env`], 'HD_CONFIG_VALUE', `'${name}_file' stands here already`, 'key')
+  if (variable !== undefined) {
+    const value = env[variable]
     if (value !== undefined && value !== '') return value
-    report.fault([...at, 'password_env'], 'HD_CONFIG_MISSING', `the variable ${password_env} is not set`)
+    report.fault([...at, `${name}_env`], 'HD_CONFIG_MISSING', `the variable ${variable} is not set`)
     return undefined
   }
-  const text = await secretFile(password_file, [...at, 'password_file'], '', reading)
+  const text = await secretFile(file, [...at, `${name}_file`], '', reading)
   return text?.split('\n', 1)[0]?.replace(/\r$/, '')
 }
 

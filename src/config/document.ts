@@ -36,6 +36,14 @@ export interface SourceDocument {
   readonly connection?: ConnectionDocument
 }
 
+/** With the keys of its kind. */
+export interface SinkDocument extends Readonly<Record<string, unknown>> {
+  readonly name: string
+  readonly kind: string
+  readonly secret_file?: string
+  readonly secret_env?: string
+}
+
 export interface SettingsDocument {
   readonly timezone: string
   readonly clock: 'arrival' | 'event'
@@ -54,4 +62,5 @@ export interface SettingsDocument {
   readonly log_bytes: string | number
   readonly late: string
   readonly sources?: readonly SourceDocument[]
+  readonly sinks?: readonly SinkDocument[]
 }

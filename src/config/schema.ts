@@ -177,6 +177,22 @@ export const SOURCE_SCHEMA = {
   },
 } as const
 
+/** What every sink has; the rest is its kind's own (src/alerts/sinks/index.ts), checked in sinks.ts. */
+export const SINK_SCHEMA = {
+  type: 'object',
+  required: ['name', 'kind'],
+  description: 'One receiver of alerts outside, told behind the sync, at least once.',
+  properties: {
+    name: { type: 'string', format: 'name', description: 'Unique; its place in the log is kept under it.' },
+    kind: { type: 'string', format: 'text', description: 'webhook, nats.' },
+    secret_file: {
+      ...file,
+      description: 'File whose first line is the secret: the key of the signature, the password, the token.',
+    },
+    secret_env: { type: 'string', format: 'variable', description: 'Variable that holds the secret.' },
+  },
+} as const
+
 export const SETTINGS_SCHEMA = {
   $schema: 'http://json-schema.org/draft-07/schema#',
   title: 'Hải Đăng configuration',
@@ -241,5 +257,6 @@ export const SETTINGS_SCHEMA = {
     },
     late: { ...late, default: '1h' },
     sources: { type: 'array', items: SOURCE_SCHEMA, description: 'Beside the built-in native source.' },
+    sinks: { type: 'array', items: SINK_SCHEMA, description: 'Who outside is told of alerts.' },
   },
 } as const

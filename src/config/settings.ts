@@ -13,7 +13,7 @@ import type { Fault } from '../model/errors.js'
 import { parseDuration } from '../model/time.js'
 import { ConfigText } from './config-text.js'
 import { type Reading, readConnection, readPassword, withoutUser } from './connection.js'
-import type { ConnectionDocument, SettingsDocument, SourceDocument } from './document.js'
+import type { ConnectionDocument, SettingsDocument, SinkDocument, SourceDocument } from './document.js'
 import {
   FORMATS,
   HTTP_SCHEMES,
@@ -26,11 +26,11 @@ import {
 } from './formats.js'
 import { mosquittoFaults } from './mosquitto.js'
 import { offsetOf, Report } from './report.js'
-import { SETTINGS_SCHEMA, SOURCE_SCHEMA } from './schema.js'
-import type { Address, BrokerConnection, Settings } from './shape.js'
+import { SETTINGS_SCHEMA, SINK_SCHEMA, SOURCE_SCHEMA } from './schema.js'
+import type { Address, BrokerConnection, Settings, SinkSettings } from './shape.js'
 import { readSources } from './sources.js'
 
-export type { Address, BrokerConnection, Settings, SourceSettings } from './shape.js'
+export type { Address, BrokerConnection, Settings, SinkSettings, SourceSettings } from './shape.js'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
@@ -84,10 +84,10 @@ export async function readSettings(
       `the file has ${text.length} characters, at most ${FILE_CHARS_MAX} are read`,
     )
 
-  const { document, sources } = await soundDocument(file)
+  const { document, sources, sinks } = await soundDocument(file)
   const users = override(document, env, report, cwd)
   const reading: Reading = { report, env, base: path.dirname(full) }
-  const settings = await settingsOf(document, sources, users, reading, cwd)
+  const settings = await settingsOf(document, { sources, sinks }, users, reading, cwd)
   const others = await brokerFaults(document, reading)
   return { settings: frozen(settings), faults: [...report.faults, ...others] }
 }
@@ -104,10 +104,15 @@ export async function isSettingsFile(file: string): Promise<boolean> {
   return !keys.has('rule') && OWN_KEYS.some((key) => keys.has(key))
 }
 
-/** A source that stands for itself, and where. */
-interface SoundSource {
+/** An entry of a list that stands for itself, and where. */
+interface Sound<T> {
   readonly index: number
-  readonly document: SourceDocument
+  readonly document: T
+}
+
+interface SoundLists {
+  readonly sources: readonly Sound<SourceDocument>[]
+  readonly sinks: readonly Sound<SinkDocument>[]
 }
 
 /**
@@ -116,21 +121,22 @@ interface SoundSource {
  */
 async function soundDocument(
   file: ConfigText,
-): Promise<{ document: Editable<SettingsDocument>; sources: SoundSource[] }> {
+): Promise<SoundLists & { readonly document: Editable<SettingsDocument> }> {
   const { value } = file
-  if (value === undefined) return { document: defaults(), sources: [] }
+  if (value === undefined) return { document: defaults(), sources: [], sinks: [] }
   const { schemaFaults, soundPart } = await import('./validate.js')
   for (const { path, place, code, message } of schemaFaults(SETTINGS_SCHEMA, value))
     file.fault(code, offsetOf(file, path, place), message)
   if (typeof value !== 'object' || value === null || Array.isArray(value))
-    return { document: defaults(), sources: [] }
-  const { sources, ...rest } = value as Record<string, unknown>
+    return { document: defaults(), sources: [], sinks: [] }
+  const { sources, sinks, ...rest } = value as Record<string, unknown>
   const document = (soundPart(SETTINGS_SCHEMA, rest) as SettingsDocument | undefined) ?? defaults()
-  const sound = (Array.isArray(sources) ? sources : []).flatMap((source: unknown, index) => {
-    const document = soundPart(SOURCE_SCHEMA, source) as SourceDocument | undefined
-    return document === undefined ? [] : [{ index, document }]
-  })
-  return { document, sources: sound }
+  const sound = <T>(list: unknown, schema: object): Sound<T>[] =>
+    (Array.isArray(list) ? list : []).flatMap((one: unknown, index) => {
+      const document = soundPart(schema, one) as T | undefined
+      return document === undefined ? [] : [{ index, document }]
+    })
+  return { document, sources: sound(sources, SOURCE_SCHEMA), sinks: sound(sinks, SINK_SCHEMA) }
 }
 
 /** What the schema gives where nothing is said. */
@@ -270,7 +276,7 @@ function override(
 
 async function settingsOf(
   document: SettingsDocument,
-  sources: readonly SoundSource[],
+  lists: SoundLists,
   users: Users,
   reading: Reading,
   cwd: string,
@@ -320,11 +326,22 @@ async function settingsOf(
     clickhouse: users.clickhouse ?? (await clickhouseUrl(document.clickhouse, reading)),
     texts,
     token: users.token ?? null,
-    sources: await readSources(sources, document, broker !== null, reading),
+    sources: await readSources(lists.sources, document, broker !== null, reading),
+    sinks: await sinkSettings(lists.sinks, reading),
     log_bytes: bytes,
     late: parseDuration(document.late)!,
     jetstream: document.jetstream ?? null,
   }
+}
+
+/** The sinks' room (and with it NATS) is loaded only where there is a sink. */
+async function sinkSettings(
+  sinks: readonly Sound<SinkDocument>[],
+  reading: Reading,
+): Promise<readonly SinkSettings[]> {
+  if (sinks.length === 0) return []
+  const { readSinks } = await import('./sinks.js')
+  return await readSinks(sinks, reading)
 }
 
 /** The embedded broker steps back where another one is named. */

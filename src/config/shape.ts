@@ -46,6 +46,8 @@ export interface Settings {
   readonly token: string | null
   /** Configured ones; the built-in native source comes beside them. */
   readonly sources: readonly SourceSettings[]
+  /** Who outside is told of alerts. */
+  readonly sinks: readonly SinkSettings[]
   /** Most bytes of log on disk. */
   readonly log_bytes: number
   /** How far behind its key's newest a sample may be and still be judged, ms; of the built-in source. */
@@ -71,4 +73,14 @@ export interface SourceSettings {
   /** Undefined: the engine's own broker of this transport. */
   readonly connection?: BrokerConnection
   readonly qos: 0 | 1
+}
+
+export interface SinkSettings {
+  readonly name: string
+  /** Key of SINKS. */
+  readonly kind: string
+  /** As the kind's own schema says, defaults filled in. */
+  readonly options: Readonly<Record<string, unknown>>
+  /** From `secret_file` or `secret_env`; '' where there is none. */
+  readonly secret: string
 }

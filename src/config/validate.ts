@@ -15,8 +15,11 @@ export interface SchemaFault {
 
 const compiled = new WeakMap<object, ValidateFunction>()
 
-/** Every fault of `value` at once, in the order of the schema. Fills defaults in. Compiling costs some 10 ms, once. */
-export function schemaFaults(schema: object, value: unknown): SchemaFault[] {
+/**
+ * Every fault of `value` at once, in the order of the schema. Fills defaults in. Compiling costs some 10 ms, once.
+ * `at`: where `value` stands in what the person wrote.
+ */
+export function schemaFaults(schema: object, value: unknown, at: Path = []): SchemaFault[] {
   let validate = compiled.get(schema)
   if (validate === undefined) {
     const ajv = new Ajv({
@@ -38,7 +41,7 @@ export function schemaFaults(schema: object, value: unknown): SchemaFault[] {
     compiled.set(schema, validate)
   }
   if (validate(value)) return []
-  return (validate.errors ?? []).flatMap((error) => explained(error) ?? [])
+  return (validate.errors ?? []).flatMap((error) => explained(error, at) ?? [])
 }
 
 /**
@@ -69,8 +72,8 @@ function remove(value: unknown, path: Path): void {
     delete (parent as Record<string | number, unknown>)[last]
 }
 
-function explained(error: ErrorObject): SchemaFault | undefined {
-  const path = pathOf(error.instancePath)
+function explained(error: ErrorObject, at: Path): SchemaFault | undefined {
+  const path = [...at, ...pathOf(error.instancePath)]
   if (error.propertyName !== undefined) {
     const message = `'${shown(error.propertyName)}' in ${nameOf(path)} is no name for it: ${says(error)}`
     return { path: [...path, error.propertyName], place: 'key', code: 'HD_CONFIG_VALUE', message }
@@ -144,6 +147,8 @@ function explained(error: ErrorObject): SchemaFault | undefined {
 }
 
 function unknownKey(key: string, path: Path, known: readonly string[]): string {
+  if (/^(pass|password|passwd|token|secret|key)$/i.test(key) && known.includes('secret_file'))
+    return `secrets do not stand in this file: write 'secret_file' or 'secret_env' instead of '${key}'`
   if (/^(pass|password|passwd|token|secret)$/i.test(key) && known.includes('password_file'))
     return `secrets do not stand in this file: write '${key === 'token' && known.includes('token_file') ? 'token_file' : 'password_file'}' or 'password_env' instead of '${key}'`
   const hint = didYouMean(key, known)

@@ -50,6 +50,7 @@ t.test('with neither file nor variable everything runs embedded in ./data', asyn
     texts: { devices: undefined, zones: undefined, metrics: undefined },
     token: null,
     sources: [],
+    sinks: [],
     log_bytes: 10 * 1024 ** 3,
     late: 3_600_000,
     jetstream: null,
@@ -398,6 +399,23 @@ const EXPECTED: Readonly<Record<string, readonly [place: string, code: ErrorCode
   ],
   'rules-missing': ['3:5', 'HD_CONFIG_MISSING', /there is no file or folder .*nowhere$/],
   'second-document': ['2:1', 'HD_CONFIG_SYNTAX', /one document only/],
+  'sink-kind': ['3:11', 'HD_CONFIG_VALUE', /no sink of kind 'webhok': did you mean 'webhook'\?$/],
+  'sink-lacks-url': ['2:5', 'HD_CONFIG_MISSING', /^'sinks\[0\]' lacks 'url'$/],
+  'sink-out-of-reach': ['2:5', 'HD_CONFIG_VALUE', /sink 'duty': 127\.0\.0\.1 is not within reach 'public'$/],
+  'sink-secret-in-clear': [
+    '5:5',
+    'HD_CONFIG_UNKNOWN_KEY',
+    /write 'secret_file' or 'secret_env' instead of 'secret'$/,
+  ],
+  'sink-secret-in-url': [
+    '4:15',
+    'HD_CONFIG_VALUE',
+    /'sinks\[0\]\.servers\[0\]' is a URL .*without user and password, not 'nats:\/\/…@nats/,
+  ],
+  'sink-secret-missing': ['5:17', 'HD_CONFIG_MISSING', /HAIDANG_TEST_NO_SUCH_SECRET is not set$/],
+  'sink-timeout': ['5:17', 'HD_CONFIG_VALUE', /'sinks\[0\]\.timeout_ms' is at least 100, not 5$/],
+  'sink-twice': ['6:11', 'HD_CONFIG_VALUE', /there is a sink 'duty' already, in line 2$/],
+  'sink-unknown-key': ['5:5', 'HD_CONFIG_UNKNOWN_KEY', /no 'delivry': did you mean 'delivery'\?$/],
   'size-small': ['1:12', 'HD_CONFIG_VALUE', /'log_bytes' is at least 1048576, not 1000$/],
   size: ['1:12', 'HD_CONFIG_VALUE', /'log_bytes' is a size .*not '10 gigabytes'$/],
   'source-lacks-decoder': ['2:5', 'HD_CONFIG_MISSING', /^'sources\[0\]' lacks 'decoder'$/],
@@ -546,6 +564,8 @@ t.test('the example is right, and shows every key there is', async (t) => {
     NATS_PASSWORD: 'b',
     CLICKHOUSE_PASSWORD: 'c',
     AIR_NORTH_PASSWORD: 'd',
+    DUTY_SECRET: 'e',
+    CITY_BUS_SECRET: 'f',
   }
   const { settings, faults } = await readSettings(
     { HAIDANG_CONFIG: 'haidang.example.yaml', ...secrets },
@@ -553,6 +573,25 @@ t.test('the example is right, and shows every key there is', async (t) => {
   )
   t.strictSame(faults.map(formatFault), [])
   t.equal(settings.sources.length, 4)
+  t.strictSame(settings.sinks, [
+    {
+      name: 'duty',
+      kind: 'webhook',
+      options: { url: 'https://hooks.ioc.example.vn/alerts', reach: 'private', timeout_ms: 10_000 },
+      secret: 'e',
+    },
+    {
+      name: 'city-bus',
+      kind: 'nats',
+      options: {
+        servers: ['nats://nats.ioc.example.vn:4222'],
+        user: 'haidang',
+        delivery: 'jetstream',
+        timeout_ms: 5000,
+      },
+      secret: 'f',
+    },
+  ])
   const { readFile } = await import('node:fs/promises')
   const { SETTINGS_SCHEMA } = await import('../../src/config/schema.js')
   const text = await readFile(path.join(ROOT, 'haidang.example.yaml'), 'utf8')
