@@ -10,13 +10,15 @@ import {
   type Evaluate,
   type EvaluateText,
 } from '../../rules/language/compile.js'
+import { walk } from '../../rules/language/walk.js'
 import { PLACE_OPERATORS, SIGNATURES } from '../../rules/operators/index.js'
 import type { AlertCell } from '../alerts/lifecycle.js'
 import type { MetricRegistry } from '../model/metrics.js'
 import { deviceAttribute } from '../model/registry.js'
 import type { Zone } from '../model/zones.js'
-import type { Judgement } from './judgement.js'
+import type { KeyState } from './key-state.js'
 import { bindMessageNumber, bindText, type NameContext } from './names.js'
+import { median, reduction } from './reductions.js'
 import type { RuntimeRule } from './runtime-rule.js'
 import type { Scope, ZoneOf } from './scope.js'
 
@@ -29,6 +31,8 @@ export interface CallContext extends NameContext {
   /** Newest judged value of a series, NaN; and its event time, -Infinity. */
   newest(device: number, metric: number): number
   newestTime(device: number, metric: number): number
+  /** Newest event time of anything the device was judged by, -Infinity. */
+  deviceNewest(device: number): number
   /** Registered interval of a device, NaN where unknown. */
   expectedInterval(device: number): number
   /** Device ids of the k nearest registered devices within `radius` metres for which `accept` holds, nearest first. */
@@ -67,7 +71,7 @@ export function bindCall(
   const signature = SIGNATURES.get(call.name)!
   switch (signature.family) {
     case 'registry':
-      return bindRegistryCall(call, scope, judged, binder, context)
+      return bindRegistryCall(call, scope, trigger, judged, binder, context)
     case 'alert':
       return call.name === 'alert'
         ? bindAlert(call, scope, context, byId)
@@ -87,13 +91,7 @@ export function bindCall(
   )
   const { slot } = scopeCall
   if (signature.family === 'condition') judgedValue(compile(call.condition!, binder))
-  else if (call.name === 'distinct') {
-    const text = distinctText(String(call.constants['label']), context)
-    judgedValue(() => {
-      const value = text()
-      return value === undefined || value === '' ? Number.NaN : index.labels.id(value)
-    })
-  }
+  else if (call.name === 'distinct') judgedValue(distinctValue(call, context))
   const dynamic = Object.values(call.dynamic)[0]
   const x: Evaluate = dynamic === undefined ? () => Number.NaN : compile(dynamic, binder)
   if (scopeCall.perDevice)
@@ -112,6 +110,15 @@ export function callMetrics(call: Call): readonly string[] {
   return more ?? (call.metric === '' ? [] : [call.metric])
 }
 
+/** The interned value that distinct() counts at the message at hand; NaN for none. */
+function distinctValue(call: Call, context: CallContext): Evaluate {
+  const text = distinctText(String(call.constants['label']), context)
+  return () => {
+    const value = text()
+    return value === undefined || value === '' ? Number.NaN : context.index.labels.id(value)
+  }
+}
+
 function distinctText(label: string, context: CallContext): () => string | undefined {
   const { j } = context
   if (label === 'label' || label === 'device')
@@ -123,43 +130,43 @@ function distinctText(label: string, context: CallContext): () => string | undef
   }
 }
 
-/** `across count_devices disagrees agree`: over the newest values of other devices. */
+type Judged = { slot: number; input: number; value: Evaluate }[]
+
+/** `across count_devices disagrees agree`: over other devices. */
 function bindRegistryCall(
   call: Call,
   scope: Scope,
-  judged: { slot: number; input: number; value: Evaluate }[],
+  trigger: string,
+  judged: Judged,
   binder: Binder,
   context: CallContext,
 ): Evaluate {
   const { j, index } = context
   const metric = call.metric === '' ? -1 : index.metrics.id(call.metric)
-  const heard = (device: number, m: number): boolean => {
+  const fresh = (device: number, time: number): boolean => {
     const interval = context.expectedInterval(device)
-    const limit = Number.isNaN(interval) ? UNKNOWN_INTERVAL_MS : INTERVALS_HEARD * interval
-    return j.time - context.newestTime(device, m) <= limit
+    return j.time - time <= (Number.isNaN(interval) ? UNKNOWN_INTERVAL_MS : INTERVALS_HEARD * interval)
   }
+  const heard = (device: number, m: number): boolean => fresh(device, context.newestTime(device, m))
   switch (call.name) {
     case 'across': {
       const reduce = reduction(String(call.constants['f']))
-      return () => {
-        const values: number[] = []
-        for (const device of areaDevices(j, scope))
-          if (heard(device, metric)) values.push(context.newest(device, metric))
-        return reduce(values.filter((v) => !Number.isNaN(v)))
-      }
+      const area = areaOf(scope, context, fresh)
+      const value = area.newest(metric)
+      return () => reduce([...area.devices()].map(value).filter((v) => !Number.isNaN(v)))
     }
     case 'count_devices': {
-      const condition = compile(call.condition!, otherBinder(context, heard))
+      const area = areaOf(scope, context, fresh)
+      const condition = compile(call.condition!, otherBinder(area, scope, trigger, judged, binder, context))
       return () => {
+        const { other } = j
         let count = 0
-        let known = false
-        for (const device of areaDevices(j, scope)) {
+        for (const device of area.devices()) {
           j.other = device
-          const met = condition()
-          if (!Number.isNaN(met)) known = true
-          if (met === 1) count++
+          if (condition() === 1) count++
         }
-        return known ? count : 0
+        j.other = other
+        return count
       }
     }
     case 'disagrees': {
@@ -181,22 +188,25 @@ function bindRegistryCall(
     }
     case 'agree': {
       const { k, radius, w } = call.constants as Record<string, number>
-      const lastMet = scope.lastMet(call.signature)
+      const met = scope.lastMet(call.signature)
       const condition = compile(call.condition!, binder)
+      const metrics = conditionMetrics(call).map((name) => index.metrics.id(name))
+      const known = (device: number): boolean =>
+        metrics.length === 0
+          ? fresh(device, context.deviceNewest(device))
+          : metrics.some((m) => heard(device, m))
       judged.push({
         slot: -1,
         input: -1,
         value: () => {
-          if (condition() === 1) lastMet.set(j.device, Math.max(j.time, lastMet.get(j.device) ?? j.time))
+          if (condition() === 1) noteMet(met, j.device, j.time)
           return Number.NaN
         },
       })
       return () => {
         let count = 0
-        for (const device of context.neighbours(j.device, k!, radius!, () => true)) {
-          const at = lastMet.get(device)
-          if (at !== undefined && at > j.time - w! && at <= j.time) count++
-        }
+        for (const device of context.neighbours(j.device, k!, radius!, known))
+          if (met.get(device)?.some((at) => at > j.time - w! && at <= j.time) === true) count++
         return count
       }
     }
@@ -205,8 +215,86 @@ function bindRegistryCall(
   }
 }
 
-/** Conditions of count_devices: metrics and registry of the device looked at (`j.other`). */
-function otherBinder(context: CallContext, heard: (device: number, metric: number) => boolean): Binder {
+/** Metrics that the condition of a call reads, by name or inside a function. */
+function conditionMetrics(call: Call): string[] {
+  const metrics = new Set<string>()
+  walk(call.condition!, (node) => {
+    if (node.kind === 'name' && node.name.of === 'metric') metrics.add(node.name.metric)
+    if (node.kind === 'call') for (const metric of callMetrics(node.call)) metrics.add(metric)
+  })
+  return [...metrics]
+}
+
+/** Times kept of each device: a message out of order asks for one before the newest. */
+const MET_KEPT = 8
+
+/** Puts `time` among the newest times at which the device met the condition, in order. */
+function noteMet(met: Map<number, number[]>, device: number, time: number): void {
+  const times = met.get(device)
+  if (times === undefined) {
+    met.set(device, [time])
+    return
+  }
+  let at = times.length
+  while (at > 0 && times[at - 1]! > time) at--
+  if (times[at - 1] === time) return
+  times.splice(at, 0, time)
+  if (times.length > MET_KEPT) times.shift()
+}
+
+/** The devices of the judgement's key, and the newest values the rule knows of each while it is heard. */
+interface Area {
+  devices(): Iterable<number>
+  newest(metric: number): (device: number) => number
+  /** State of one of them; undefined where it has none. */
+  state(device: number): KeyState | undefined
+}
+
+function areaOf(scope: Scope, context: CallContext, fresh: (device: number, time: number) => boolean): Area {
+  const { j } = context
+  if (scope.deviceKeyed)
+    return {
+      devices: () => [j.device],
+      newest: (metric) => {
+        if (scope.direct)
+          return (device) =>
+            fresh(device, context.newestTime(device, metric)) ? context.newest(device, metric) : Number.NaN
+        const slot = scope.metricSlot(metric)
+        return (device) => (fresh(device, j.state.times[slot]!) ? j.state.values[slot]! : Number.NaN)
+      },
+      state: () => j.state,
+    }
+  scope.keepsDeviceValues = true
+  return {
+    *devices() {
+      for (const device of j.state.devices!.keys()) if (scope.isHere(device, j.key)) yield device
+    },
+    newest: (metric) => {
+      const slot = scope.metricSlot(metric)
+      return (device) => {
+        const state = j.state.devices!.get(device)!
+        return fresh(device, state.times[slot]!) ? state.values[slot]! : Number.NaN
+      }
+    },
+    state: (device) => {
+      const state = j.state.devices!.get(device)
+      return state !== undefined && fresh(device, state.newest) ? state : undefined
+    },
+  }
+}
+
+/**
+ * Conditions of count_devices: names and functions are of the device looked at (`j.other`), a place where it was last;
+ * functions over an area are the judgement's own.
+ */
+function otherBinder(
+  area: Area,
+  scope: Scope,
+  trigger: string,
+  judged: Judged,
+  binder: Binder,
+  context: CallContext,
+): Binder {
   const { j, index } = context
   const registered = <T>(read: () => T): (() => T) => {
     return () => {
@@ -220,19 +308,54 @@ function otherBinder(context: CallContext, heard: (device: number, metric: numbe
       }
     }
   }
-  return {
+  const other: Binder = {
     number: (name: Name) => {
       if (name.of !== 'metric') return registered(bindMessageNumber(name, context))
-      const metric = index.metrics.id(name.metric)
-      return () => (heard(j.other, metric) ? context.newest(j.other, metric) : Number.NaN)
+      const value = area.newest(index.metrics.id(name.metric))
+      return () => value(j.other)
     },
     text: (name: Name) => registered(bindText(name, context)),
-    call: () => () => Number.NaN,
+    call: (call, field) => {
+      const { family } = SIGNATURES.get(call.name)!
+      if (family === 'registry' || family === 'alert' || call.name === 'gap_to_next')
+        return binder.call(call, field)
+      const route = call.dynamic['route']
+      const zone = family !== 'place' || route === undefined ? null : registered(compileText(route, other))
+      const { slot, inputs } = scope.callSlot(
+        call,
+        callMetrics(call).map((metric) => index.metrics.id(metric)),
+        trigger,
+        true,
+      )
+      if (family === 'place')
+        return () => {
+          const state = area.state(j.other)
+          return state?.places[slot]?.read(state.newest, context.zone(zone?.())) ?? Number.NaN
+        }
+      const value =
+        family === 'condition'
+          ? compile(call.condition!, other)
+          : call.name === 'distinct'
+            ? distinctValue(call, context)
+            : null
+      if (value !== null && !judged.some((one) => one.slot === slot))
+        judged.push({
+          slot,
+          input: inputs[0]!.slot,
+          value: () => {
+            j.other = j.device
+            return value()
+          },
+        })
+      const dynamic = Object.values(call.dynamic)[0]
+      const x: Evaluate = dynamic === undefined ? () => Number.NaN : compile(dynamic, other)
+      return () =>
+        j.windowless
+          ? Number.NaN
+          : (area.state(j.other)?.operators[slot]?.read(j.time, field, x()) ?? Number.NaN)
+    },
   }
-}
-
-function areaDevices(j: Judgement, scope: Scope): Iterable<number> {
-  return scope.deviceKeyed || j.state?.devices == null ? [j.device] : j.state.devices.keys()
+  return other
 }
 
 function bindAlert(
@@ -289,53 +412,5 @@ function bindNearAlert(call: Call, context: CallContext, byId: ReadonlyMap<strin
       if (level > highest && context.distance(lat, lon, cell.lat, cell.lon) <= metres) highest = level
     }
     return highest
-  }
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b)
-  const middle = sorted.length >> 1
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
-}
-
-/** The functions that `across` takes; missing of nothing, except count (0) and sum (0). */
-function reduction(name: string): (values: readonly number[]) => number {
-  const some =
-    (f: (values: readonly number[]) => number) =>
-    (values: readonly number[]): number =>
-      values.length === 0 ? Number.NaN : f(values)
-  const total = (values: readonly number[]) => values.reduce((a, b) => a + b, 0)
-  const variance = (values: readonly number[]) => {
-    const mean = total(values) / values.length
-    return total(values.map((v) => (v - mean) ** 2)) / values.length
-  }
-  switch (name) {
-    case 'count':
-      return (values) => values.length
-    case 'sum':
-      return total
-    case 'avg':
-      return some((values) => total(values) / values.length)
-    case 'min':
-      return some((values) => values.reduce((a, b) => Math.min(a, b)))
-    case 'max':
-      return some((values) => values.reduce((a, b) => Math.max(a, b)))
-    case 'range':
-      return some(
-        (values) => values.reduce((a, b) => Math.max(a, b)) - values.reduce((a, b) => Math.min(a, b)),
-      )
-    case 'var':
-      return some(variance)
-    case 'stddev':
-      return some((values) => Math.sqrt(variance(values)))
-    case 'median':
-      return some(median)
-    case 'mad':
-      return some((values) => {
-        const middle = median(values)
-        return 1.4826 * median(values.map((v) => Math.abs(v - middle)))
-      })
-    default:
-      return () => Number.NaN
   }
 }

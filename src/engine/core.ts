@@ -362,7 +362,7 @@ export class Core {
         break
       case 'registry':
         this.registry = deviceRegistry(record.text)
-        this.#j.registry = this.registry
+        this.#j.setRegistry(this.registry)
         break
       case 'zones':
         this.zones = record.text.trim() === '' ? new Map() : zones(record.text)
@@ -440,6 +440,7 @@ export class Core {
           ? Number.NEGATIVE_INFINITY
           : this.#newestTime[series]!
       },
+      deviceNewest: (device) => this.deviceNewest(device),
       expectedInterval: (device) =>
         this.registry.devices.get(this.index.devices.text(device))?.expected_interval ?? Number.NaN,
       neighbours: (device, k, radius, accept) => this.#places.neighbours(device, k, radius, accept),
@@ -755,14 +756,14 @@ export class Core {
       const rule = rules[r]!
       const { scope } = rule
       if ((excluded & ~scope.allowed) !== 0) continue
-      const key = scope.direct ? this.#j.device : this.#acceptedKey(scope)
+      const key = scope.direct ? this.#j.device : this.#acceptedKey(scope, time)
       if (key < 0) continue
       this.#touch(rule, key, time)
     }
   }
 
   /** Does the message pass the scope's `where`, and what key is it of? Decided once a message, device and scope. */
-  #acceptedKey(scope: Scope): number {
+  #acceptedKey(scope: Scope, time: number): number {
     const device = this.#j.device
     if (scope.stamp === this.#stamp && scope.stampDevice === device) return scope.stampKey
     scope.stamp = this.#stamp
@@ -770,6 +771,7 @@ export class Core {
     scope.stampKey = -1
     if (scope.dynamicWhere !== null && scope.dynamicWhere() !== 1) return -1
     scope.stampKey = this.#keyOf(scope)
+    if (scope.zoned && !Number.isNaN(this.#j.lat)) scope.seen(device, scope.stampKey, time)
     if (scope.stampKey < 0) this.counters.keyless++
     return scope.stampKey
   }
@@ -793,10 +795,15 @@ export class Core {
     time: number,
     value: number,
   ): void {
-    const key = this.#acceptedKey(scope)
+    const key = this.#acceptedKey(scope, time)
     if (key < 0) return
-    const state = scope.state(key, this.#keyText(scope, key))
+    const state = scope.known(key) ?? scope.state(key, this.#keyText(scope, key))
     const deviceState = scope.deviceState(state, this.#j.device)
+    if (time > deviceState.newest && deviceState !== state) deviceState.newest = time
+    if (metricSlot >= 0 && scope.keepsDeviceValues && time >= deviceState.times[metricSlot]!) {
+      deviceState.times[metricSlot] = time
+      deviceState.values[metricSlot] = value
+    }
     if (metricSlot >= 0 && time >= state.times[metricSlot]!) {
       state.times[metricSlot] = time
       state.values[metricSlot] = value
@@ -881,7 +888,7 @@ export class Core {
     j.key = key
     j.time = time
     if (scope.stateful) {
-      j.state = scope.state(key, this.#keyText(scope, key))
+      j.state = scope.known(key) ?? scope.state(key, this.#keyText(scope, key))
       j.deviceState = scope.deviceState(j.state, j.device)
     }
     const newest = scope.direct ? this.#newestOf(rule, time) : newestInKey(rule, j.state)
@@ -933,7 +940,7 @@ export class Core {
     const j = this.#j
     for (const { slot, input, value } of rule.judged) {
       // Equal calls share an operator: the first rule of the message feeds it.
-      const state = slot < 0 ? null : j.state
+      const state = slot < 0 ? null : rule.scope.calls[slot]!.perDevice ? j.deviceState : j.state
       if (state !== null && state.judgedStamp[slot] === this.#stamp) continue
       const x = value()
       if (state === null) continue
@@ -1047,7 +1054,7 @@ export class Core {
     j.time = time
     this.#judging.shadow = rule.rule.mode === 'shadow'
     if (rule.scope.stateful) {
-      j.state = rule.scope.state(key, this.#keyText(rule.scope, key))
+      j.state = rule.scope.known(key) ?? rule.scope.state(key, this.#keyText(rule.scope, key))
       j.deviceState = rule.scope.deviceState(j.state, device)
     }
   }

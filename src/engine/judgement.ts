@@ -46,7 +46,19 @@ export class Judgement {
 
   setDevice(device: number): void {
     this.device = device
-    this.entry = this.registry.devices.get(this.index.devices.text(device))
+    let entry = this.#entries[device]
+    if (entry === undefined) {
+      entry = this.registry.devices.get(this.index.devices.text(device)) ?? null
+      this.#entries[device] = entry
+    }
+    this.entry = entry ?? undefined
+  }
+  /** Registry entries by device id, null where it has none: looked up by name once. */
+  #entries: (Device | null | undefined)[] = []
+
+  setRegistry(registry: DeviceRegistry): void {
+    this.registry = registry
+    this.#entries = []
   }
 
   /** The message's own value of a metric for its device; NaN where it brings none. */

@@ -64,8 +64,12 @@ export class Scope {
   states = new Map<number, KeyState>()
   /** Slots of calls fed by the positions of judged messages. */
   readonly placeSlots: number[] = []
-  /** `agree`: by call, when each device last met the condition. */
-  readonly met = new Map<string, Map<number, number>>()
+  /** `agree`: by call, when each device last met the condition: a few times, in order. */
+  readonly met = new Map<string, Map<number, number[]>>()
+  /** Functions over the devices of a key ask for each one's newest values. */
+  keepsDeviceValues = false
+  /** Key `zone`: the key that each device's newest position is in (−1: none), and the time of that position. */
+  readonly #here = new Map<number, { key: number; time: number }>()
   /** Verdict of the message at hand: did it pass `where`, and what key is it of. */
   stamp = -1
   stampDevice = -1
@@ -122,15 +126,17 @@ export class Scope {
 
   /**
    * Slot of a call, shared by equal calls. `trigger` tells calls fed at judgements apart (conditions, distinct): two
-   * rules that are judged by different messages count different messages.
+   * rules that are judged by different messages count different messages. `each`: one of every device of the key, where
+   * it would be one of the key.
    */
-  callSlot(call: Call, metricIds: readonly number[], trigger: string): ScopeCall {
+  callSlot(call: Call, metricIds: readonly number[], trigger: string, each = false): ScopeCall {
     const family = SIGNATURES.get(call.name)!.family
     const judged = family === 'condition' || call.name === 'distinct'
-    const id = judged ? `${call.signature}|${trigger}` : call.signature
+    const alone = !this.deviceKeyed && (family === 'succession' || family === 'place')
+    const perDevice = alone || (each && !this.deviceKeyed)
+    const id = `${call.signature}${judged ? `|${trigger}` : ''}${perDevice && !alone ? '|each' : ''}`
     let found = this.#calls.get(id)
     if (found === undefined) {
-      const perDevice = !this.deviceKeyed && (family === 'succession' || family === 'place')
       const inputs =
         family === 'place'
           ? []
@@ -146,10 +152,26 @@ export class Scope {
     return found
   }
 
-  lastMet(signature: string): Map<number, number> {
+  /** Notes where a device's position is; one older than what is known says nothing. */
+  seen(device: number, key: number, time: number): void {
+    const known = this.#here.get(device)
+    if (known === undefined) this.#here.set(device, { key, time })
+    else if (time >= known.time) {
+      known.key = key
+      known.time = time
+    }
+  }
+
+  /** Whether the device is still of that key: it may have left a zone. */
+  isHere(device: number, key: number): boolean {
+    const known = this.#here.get(device)
+    return known === undefined || known.key === key
+  }
+
+  lastMet(signature: string): Map<number, number[]> {
     let map = this.met.get(signature)
     if (map === undefined) {
-      map = new Map()
+      map = new Map<number, number[]>()
       this.met.set(signature, map)
     }
     return map
@@ -201,6 +223,19 @@ export class Scope {
     return value === undefined ? '' : String(value)
   }
 
+  /** State of a key, undefined where there is none. The rules of a scope ask for the same one after another. */
+  known(key: number): KeyState | undefined {
+    if (key === this.#lastKey) return this.#last
+    const state = this.states.get(key)
+    if (state !== undefined) {
+      this.#lastKey = key
+      this.#last = state
+    }
+    return state
+  }
+  #lastKey = -1
+  #last: KeyState | undefined = undefined
+
   state(key: number, text: string): KeyState {
     let state = this.states.get(key)
     if (state === undefined) {
@@ -226,7 +261,9 @@ export class Scope {
    * go on as they are; new ones begin empty.
    */
   adopt(old: Scope): void {
+    for (const [device, here] of old.#here) this.#here.set(device, here)
     const same =
+      old.keepsDeviceValues === this.keepsDeviceValues &&
       old.calls.length === this.calls.length &&
       old.metrics.size === this.metrics.size &&
       this.callIds.every((id, i) => old.callIds[i] === id) &&
@@ -234,6 +271,7 @@ export class Scope {
     for (const [signature, map] of old.met) this.met.set(signature, map)
     if (same) {
       this.states = old.states
+      this.#lastKey = -1
       return
     }
     for (const [key, before] of old.states) {
@@ -295,6 +333,7 @@ export class Scope {
       metrics: [...this.metrics],
       keys: Array.from({ length: this.keys.size }, (_, id) => this.keys.text(id)),
       met: this.met,
+      here: this.#here,
       states: [...this.states.values()].map(saved),
     }
   }
@@ -308,6 +347,7 @@ export class Scope {
       return false
     for (const text of saved.keys) this.keys.id(text)
     for (const [signature, map] of saved.met) this.met.set(signature, map)
+    for (const [device, here] of saved.here) this.#here.set(device, here)
     const fill = (state: KeyState, from: SavedState): void => {
       state.newest = from.newest
       state.values.set(from.values)
@@ -324,7 +364,7 @@ export class Scope {
   }
 
   createState(key: number, text: string, perDevice: boolean): KeyState {
-    const size = this.direct || perDevice ? 0 : this.metrics.size
+    const size = this.direct || (perDevice && !this.keepsDeviceValues) ? 0 : this.metrics.size
     const state: KeyState = {
       key,
       text,
@@ -398,7 +438,8 @@ export interface SavedScope {
   readonly callIds: readonly string[]
   readonly metrics: readonly (readonly [metric: number, slot: number])[]
   readonly keys: readonly string[]
-  readonly met: ReadonlyMap<string, Map<number, number>>
+  readonly met: ReadonlyMap<string, Map<number, number[]>>
+  readonly here: ReadonlyMap<number, { key: number; time: number }>
   readonly states: readonly SavedState[]
 }
 
