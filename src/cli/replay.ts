@@ -6,7 +6,7 @@ import { createReadStream } from 'node:fs'
 import type { Readable } from 'node:stream'
 import { createGunzip } from 'node:zlib'
 import { decodeNative } from '../../ingest/decoders/native.js'
-import { MessageWriter } from '../../ingest/decoders/writer.js'
+import { MessageWriter, TIME_MAX } from '../../ingest/decoders/writer.js'
 import { readTexts } from '../config/texts.js'
 import { textRecords } from '../engine/configure.js'
 import { Core } from '../engine/core.js'
@@ -159,29 +159,27 @@ export class SampleLines {
     this.#line++
     if (line.trim() === '') return undefined
     const seq = ++this.#seq
-    let object: Record<string, unknown>
+    let parsed: unknown
     try {
-      object = JSON.parse(line) as Record<string, unknown>
+      // A byte order mark is how some tools begin a text file.
+      parsed = JSON.parse(this.#line === 1 ? line.replace(/^\uFEFF/, '') : line)
     } catch (error) {
       return this.#refuse((error as Error).message)
     }
-    const device = object['device']
-    if (typeof device !== 'string' || device === '') return this.#refuse('`device` is missing')
-    const time = typeof object['time'] === 'number' ? object['time'] : parseIsoTime(String(object['time']))
-    const given = this.#event ? undefined : object['received']
-    let received = typeof given === 'number' ? given : typeof given === 'string' ? parseIsoTime(given) : time
-    if (Number.isNaN(received)) received = this.clock
-    // `received` is never below its source's last; by event clock it is the newest event time.
-    if (received < this.clock) received = this.clock
-    else this.clock = received
+    const entries = this.#entries(parsed)
+    if (entries.length === 0) return undefined
+    const received = this.#received(entries)
+    if (received === Number.NEGATIVE_INFINITY)
+      return this.#refuse('`time` and `received` are both missing: the sample cannot be placed')
+    this.clock = received
     const batch = this.#batch
     batch.clear()
     const raw = { topic: '', separator: '/' as const, bytes: EMPTY, received, retained: false, headers: null }
-    const stream = typeof object['stream'] === 'string' ? object['stream'] : 'sensor'
+    const { stream, source } = entries[0]!
     this.#writer.begin(batch, PROFILE, raw)
-    this.#writer.from(stream, typeof object['source'] === 'string' ? object['source'] : 'replay')
     try {
-      decodeNative(object, device, PROFILE, this.#writer)
+      this.#writer.from(stream, source)
+      for (const { object, device } of entries) decodeNative(object, device, PROFILE, this.#writer)
     } catch (error) {
       this.#writer.takeBack()
       return this.#refuse((error as Error).message)
@@ -202,6 +200,38 @@ export class SampleLines {
     }
   }
 
+  /** The objects of a line: one, or those of a batch. A message is of one stream and source; what differs is refused. */
+  #entries(parsed: unknown): Entry[] {
+    const entries: Entry[] = []
+    if (Array.isArray(parsed) && parsed.length === 0) this.#refuse('the batch is empty')
+    for (const one of Array.isArray(parsed) ? (parsed as unknown[]) : [parsed]) {
+      if (one === null || typeof one !== 'object' || Array.isArray(one)) {
+        this.#refuse('expected an object or an array of objects')
+        continue
+      }
+      const object = one as Record<string, unknown>
+      const { device, stream = 'sensor', source = 'replay' } = object
+      if (typeof device !== 'string' || device === '') this.#refuse('`device` is missing')
+      else if (typeof stream !== 'string' || typeof source !== 'string')
+        this.#refuse('`stream` and `source` are texts')
+      else if (entries.length > 0 && (entries[0]!.stream !== stream || entries[0]!.source !== source))
+        this.#refuse('a batch is of one stream and one source')
+      else entries.push({ object, device, stream, source })
+    }
+    return entries
+  }
+
+  /** Arrival of a message: as given, else its time; by event clock always the newest event time. Never below the last. */
+  #received(entries: readonly Entry[]): number {
+    let received = this.clock
+    for (const { object } of entries) {
+      const given = this.#event ? Number.NaN : timeOf(object['received'])
+      const time = Number.isNaN(given) ? timeOf(object['time']) : given
+      if (time > received) received = time
+    }
+    return received
+  }
+
   #refuse(reason: string): undefined {
     this.refusedCount++
     if (this.refused.length < 20) this.refused.push({ line: this.#line, reason })
@@ -209,6 +239,19 @@ export class SampleLines {
   }
 }
 const EMPTY = new Uint8Array(0)
+
+interface Entry {
+  readonly object: Record<string, unknown>
+  readonly device: string
+  readonly stream: string
+  readonly source: string
+}
+
+/** ms of a `time` or `received`; NaN where there is none or it cannot be one. */
+function timeOf(value: unknown): number {
+  if (typeof value === 'string') return parseIsoTime(value)
+  return typeof value === 'number' && value >= 0 && value <= TIME_MAX ? value : Number.NaN
+}
 
 /** ms or ISO 8601 with a zone; NaN where it is neither. */
 export function timeArgument(text: string): number {
