@@ -111,6 +111,8 @@ export function deviceAttribute(
     case 'lat':
     case 'lon':
       return Number.isNaN(device[name]) ? undefined : device[name]
+    case 'expected_interval':
+      return device.expected_interval
     default:
       return device.attributes[name]
   }

@@ -54,6 +54,8 @@ export interface Probe extends Setting {
   readonly type?: 'number' | 'duration' | 'boolean'
   /** [place of the message in the feed, value at it]. */
   readonly values: readonly (readonly [message: number, value: Value])[]
+  /** The key looked at, where it is not the device. */
+  readonly key?: string
   /** How far off is still right, relative: 1e-9, 1e-6 of a duration (its literals are whole milliseconds). */
   readonly within?: number
 }
@@ -186,8 +188,10 @@ function levelAfter(probe: Probe, message: number, value: Value): string {
   const out = replay(core, feed, undefined).filter((one) => one.rule === 'probe')
   if (out.some((one) => one.flapping)) return 'flapping'
   // The key that the last message belongs to.
-  const device = feed[message]?.device ?? 'd1'
-  const mine = out.filter((one) => one.device === device || Object.keys(one.key)[0] !== 'device')
+  const key = probe.key ?? feed[message]?.device ?? 'd1'
+  const mine = out.filter(
+    (one) => !('device' in one.key || probe.key !== undefined) || Object.values(one.key).join('/') === key,
+  )
   return mine.at(-1)?.level ?? 'none'
 }
 

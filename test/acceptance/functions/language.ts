@@ -1,0 +1,368 @@
+import { type Case, series } from './driver.js'
+
+/** Names, types, logic and titles: RULES.md "Expressions", "`min`, `max`", "Durations", "Missing in logic", "titles". */
+const LEVEL = series('level_m', [1, 2, 4, 8, 16])
+const ONE = series('level_m', [2])
+const BOTH = [{ at: 0, metrics: { level_m: 3, rain_mm: 7 } }]
+const HOME =
+  '{ devices: [{ device: d1, kind: river_gauge, site: s1, ward: w9, expected_interval: 10m, limit: { alarm1: 2 }, depth: 4.5, indoor: true }], sites: [{ site: s1, name: Cầu Rào, ward: w2, lat: 20.8, lon: 106.7 }] }'
+
+export const LANGUAGE: readonly Case[] = [
+  {
+    name: 'min of a metric and a duration is the window',
+    probe: 'min(level_m, 3m)',
+    feed: LEVEL,
+    values: [
+      [0, 'missing'],
+      [4, 4],
+    ],
+  },
+  {
+    name: 'min of numbers is the scalar',
+    probe: 'min(level_m, 3) + 100 * max(level_m, 3)',
+    feed: LEVEL,
+    values: [
+      [0, 301],
+      [4, 1603],
+    ],
+  },
+  { name: 'max of two metrics is the scalar', probe: 'max(level_m, rain_mm)', feed: BOTH, values: [[0, 7]] },
+  {
+    name: 'max of a metric that is missing is missing',
+    probe: 'max(level_m, rain_mm)',
+    feed: ONE,
+    values: [[0, 'missing']],
+  },
+  {
+    name: 'min of durations',
+    probe: 'min(held(level_m > 0), 2m)',
+    type: 'duration',
+    feed: LEVEL,
+    values: [
+      [1, 1],
+      [4, 2],
+    ],
+  },
+  {
+    name: 'min of three',
+    probe: 'min(level_m, 3, 2.5)',
+    feed: LEVEL,
+    values: [
+      [1, 2],
+      [4, 2.5],
+    ],
+  },
+  {
+    name: 'a let that is a metric is the window’s metric too',
+    rule: ['let: { tide: level_m }'],
+    probe: 'max(tide, 3m)',
+    feed: LEVEL,
+    values: [
+      [0, 'missing'],
+      [4, 16],
+    ],
+  },
+  {
+    name: 'clamp abs round hypot if',
+    probe: 'clamp(level_m, 3, 5) + abs(-10) + round(2.5) + hypot(3, 4) + if(level_m > 3, 100, 200)',
+    feed: LEVEL,
+    values: [
+      [0, 221],
+      [3, 123],
+    ],
+  },
+  { name: 'round to digits', probe: 'round(level_m / 3, 2)', feed: ONE, values: [[0, 0.67]] },
+  {
+    name: 'precedence: unary, then × ÷, then + −, then comparison',
+    probe: '-level_m * 3 + 10 / 4 - 1 == -4.5',
+    type: 'boolean',
+    feed: ONE,
+    values: [[0, true]],
+  },
+  {
+    name: 'and binds closer than or, not closer than both',
+    probe: 'level_m > 1 or level_m > 5 and not level_m > 1',
+    type: 'boolean',
+    feed: ONE,
+    values: [[0, true]],
+  },
+  { name: 'a chain of minuses is from the left', probe: '10 - level_m - 3', feed: ONE, values: [[0, 5]] },
+  {
+    name: 'missing or true is true',
+    probe: 'rain_mm > 1 or level_m > 1',
+    type: 'boolean',
+    feed: ONE,
+    values: [[0, true]],
+  },
+  {
+    name: 'missing or false is missing',
+    probe: 'rain_mm > 1 or level_m > 5',
+    type: 'boolean',
+    feed: ONE,
+    values: [[0, 'missing']],
+  },
+  {
+    name: 'missing and false is false',
+    probe: 'rain_mm > 1 and level_m > 5',
+    type: 'boolean',
+    feed: ONE,
+    values: [[0, false]],
+  },
+  {
+    name: 'missing and true is missing',
+    probe: 'rain_mm > 1 and level_m > 1',
+    type: 'boolean',
+    feed: ONE,
+    values: [[0, 'missing']],
+  },
+  {
+    name: 'not missing is missing',
+    probe: 'not (rain_mm > 1) or level_m > 5',
+    type: 'boolean',
+    feed: ONE,
+    values: [[0, 'missing']],
+  },
+  {
+    name: 'division by zero is missing',
+    probe: 'level_m / (level_m - 2)',
+    feed: LEVEL,
+    values: [
+      [0, -1],
+      [1, 'missing'],
+    ],
+  },
+  {
+    name: 'if of a missing condition is missing',
+    probe: 'if(rain_mm > 1, 1, 2)',
+    feed: ONE,
+    values: [[0, 'missing']],
+  },
+  {
+    name: 'a text in a list',
+    probe: "label in ['smoke', 'flame']",
+    type: 'boolean',
+    feed: [
+      { at: 0, label: 'smoke' },
+      { at: 1, label: 'person' },
+      { at: 2, label: 'Smoke' },
+      { at: 3, metrics: { level_m: 1 } },
+    ],
+    values: [
+      [0, true],
+      [1, false],
+      [2, false],
+      [3, 'missing'],
+    ],
+  },
+  {
+    name: 'a number in a list',
+    probe: 'level_m in [2, 8]',
+    type: 'boolean',
+    feed: LEVEL,
+    values: [
+      [0, false],
+      [1, true],
+      [3, true],
+    ],
+  },
+  { name: 'a list stands after in alone', refused: 'level_m == [2]', says: /case\.yaml/ },
+  { name: 'a list of both kinds', refused: "level_m in [2, 'x']", says: /case\.yaml/ },
+  {
+    name: 'label and confidence are of the message at hand, never carried over',
+    probe: 'confidence',
+    feed: [
+      { at: 0, metrics: { confidence: 0.9 } },
+      { at: 1, metrics: { level_m: 1 } },
+    ],
+    rule: ['where: "label == \'x\' or lat > -100 or level_m > -100 or confidence >= 0"'],
+    values: [[0, 0.9]],
+  },
+  {
+    name: 'confidence is missing where the message has none',
+    levels: ['levels:', '  low: { when: "label == \'smoke\' and confidence > 0.5" }'],
+    feed: [
+      { at: 0, label: 'fog', metrics: { confidence: 0.9 } },
+      { at: 1, label: 'smoke' },
+      { at: 2, label: 'smoke', metrics: { confidence: 0.6 } },
+    ],
+    lines: ['2 d1 none>low'],
+  },
+  {
+    name: 'attrs of the message, a number and a text',
+    probe: "if(attrs.zone == 'gate', attrs.count * 2, 0)",
+    feed: [
+      { at: 0, label: 'x', attrs: { zone: 'gate', count: 4 } },
+      { at: 1, label: 'x', attrs: { zone: 'yard', count: 4 } },
+      { at: 2, label: 'x' },
+    ],
+    values: [
+      [0, 8],
+      [1, 0],
+      [2, 'missing'],
+    ],
+  },
+  {
+    name: 'a newest value stays until replaced',
+    probe: 'rain_mm + 0 * level_m',
+    feed: [
+      { at: 0, metrics: { rain_mm: 3 } },
+      { at: 10_000, metrics: { level_m: 1 } },
+    ],
+    values: [[1, 3]],
+  },
+  {
+    name: 'durations: sum, difference, times and by a number',
+    probe: '(10m + 5m) * 2 / 3 - 30s',
+    type: 'duration',
+    rule: ['where: level_m > 0'],
+    feed: [{ at: 0, metrics: { level_m: 1, event: 1 } }],
+    values: [],
+  },
+  {
+    name: 'a duration by a duration is a number',
+    probe: 'held(level_m > 0) / 1m',
+    feed: LEVEL,
+    values: [
+      [0, 0],
+      [4, 4],
+    ],
+  },
+  {
+    name: 'a duration against a plain number is a load error',
+    refused: 'held(level_m > 0) > 5',
+    says: /duration.*number|number.*duration/,
+  },
+  { name: 'so is their sum', refused: 'held(level_m > 0) + 5 > 5m', says: /duration/ },
+  { name: 'and a product of durations', refused: 'held(level_m > 0) * 2m > 5m', says: /duration/ },
+  {
+    name: 'a duration times a number from either side',
+    probe: '2 * held(level_m > 0) + held(level_m > 0) * 3',
+    type: 'duration',
+    feed: LEVEL,
+    values: [[4, 20]],
+  },
+  {
+    name: 'an unknown metric is a load error with a suggestion',
+    refused: 'levle_m > 2',
+    says: /levle_m.*level_m/,
+  },
+  { name: 'an unknown function', refused: 'slop(level_m, 10m) > 2', says: /slop.*slope/ },
+  { name: 'too few arguments', refused: 'avg(level_m) > 2', says: /avg\(m, w/ },
+  { name: 'a window that is a plain number', refused: 'avg(level_m, 10) > 2', says: /duration, as in 10m/ },
+  {
+    name: 'a condition where a number must be',
+    refused: 'avg(level_m > 2, 10m) > 1',
+    says: /metric by its name/,
+  },
+  { name: 'a number where a condition must be', refused: 'level_m', says: /condition/ },
+  { name: 'an unknown method', refused: "slope(level_m, 10m, method='ols') > 1", says: /least_squares/ },
+  { name: 'an unknown named argument', refused: 'avg(level_m, 10m, warm=1m) > 1', says: /warm/ },
+  {
+    name: 'limit.x is device.limit.x',
+    probe: 'limit.alarm1 + 10 * device.limit.alarm1 + 0 * level_m',
+    registry: HOME,
+    feed: ONE,
+    values: [[0, 22]],
+  },
+  {
+    name: 'a limit that the device lacks is missing',
+    probe: 'level_m > limit.alarm3',
+    type: 'boolean',
+    registry: HOME.replace('alarm1: 2', 'alarm1: 2 } }, { device: d2, limit: { alarm3: 3'),
+    feed: ONE,
+    values: [[0, 'missing']],
+  },
+  {
+    name: 'attributes are typed by their values',
+    probe: "if(device.kind == 'river_gauge' and device.indoor, device.depth, 0) + 0 * level_m",
+    registry: HOME,
+    feed: ONE,
+    values: [[0, 4.5]],
+  },
+  {
+    name: 'device.expected_interval is a duration',
+    probe: 'device.expected_interval',
+    type: 'duration',
+    registry: HOME,
+    feed: ONE,
+    rule: ['let: { x: level_m }'],
+    values: [[0, 10]],
+  },
+  {
+    name: 'a device that is not registered has no attributes',
+    probe: "device.kind == 'river_gauge' or level_m > 100",
+    type: 'boolean',
+    registry: HOME,
+    feed: [{ at: 0, device: 'd7', metrics: { level_m: 1 } }],
+    values: [[0, 'missing']],
+  },
+  {
+    name: 'site.name of the sites list, its id without',
+    registry: HOME,
+    levels: ['levels:', '  low: { when: level_m > 1 }'],
+    feed: ONE,
+    title: ['{site.name} {site.ward}', 'Cầu Rào w2'],
+    lines: ['0 d1 none>low'],
+  },
+  {
+    name: 'without a sites entry the site’s id',
+    registry: '- { device: d1, site: s7 }',
+    levels: ['levels:', '  low: { when: level_m > 1 }'],
+    feed: ONE,
+    title: ['{site.name}', 's7'],
+    lines: ['0 d1 none>low'],
+  },
+  {
+    name: 'titles: decimals of metrics.yaml, others, missing',
+    levels: ['levels:', '  low: { when: level_m > 1 }'],
+    feed: [{ at: 0, metrics: { level_m: 2.345, speed_kmh: 41.6 } }],
+    title: ['{level_m} {speed_kmh} {rain_mm} {limit.alarm1}', '2.35 42 – –'],
+    registry: '- { device: d2, limit: { alarm1: 3 } }',
+    lines: ['0 d1 none>low'],
+  },
+  {
+    name: 'titles: durations and infinity',
+    levels: ['levels:', '  low: { when: "count(level_m, 2h) >= 5" }'],
+    feed: series('level_m', [5, 4, 3, 2, 1], { every: 20 }),
+    title: ['{time_to(level_m, 9, 2h)} {held(level_m > 0)} {since(level_m > 4)}', '∞ 1 h 20 min 1 h 20 min'],
+    lines: ['80 d1 none>low'],
+  },
+  {
+    name: 'quality.<bit> is a boolean of the message at hand, and lets it in',
+    levels: ['levels:', '  low: { when: "quality.calibrating and level_m > 1" }'],
+    feed: [
+      { at: 0, metrics: { level_m: 2 } },
+      { at: 1, metrics: { level_m: 3 }, quality: ['calibrating'] },
+    ],
+    lines: ['1 d1 none>low'],
+  },
+  {
+    name: 'out_of_range is the engine’s own mark',
+    probe: 'quality.out_of_range',
+    type: 'boolean',
+    feed: [
+      { at: 0, metrics: { level_m: 2 } },
+      { at: 1, metrics: { level_m: 500 } },
+    ],
+    values: [
+      [0, false],
+      [1, true],
+    ],
+  },
+  {
+    name: 'a city’s own metric',
+    metrics: 'tide_cm: { unit: cm, min: -500, max: 900, decimals: 0, en: Tide, vi: Triều }',
+    probe: 'max(tide_cm, 2m)',
+    feed: series('tide_cm', [3, 9, 4]),
+    values: [[2, 9]],
+  },
+  {
+    name: 'a metric nobody knows is judged by nobody',
+    levels: ['levels:', '  low: { when: "level_m > 1" }'],
+    feed: [
+      { at: 0, metrics: { mystery: 9 } },
+      { at: 1, metrics: { mystery: 9, level_m: 2 } },
+    ],
+    lines: ['1 d1 none>low'],
+  },
+]
