@@ -3,7 +3,7 @@
  * chosen; nothing here decides anything else.
  *
  *   transports ─► loop ─► core ─► wall (at once)
- *                  └────► log ─► acknowledgements, shipper, checkpointer
+ *                  └────► log ─► acknowledgements, shipper, checkpointer, sinks
  */
 import { randomBytes } from 'node:crypto'
 import path from 'node:path'
@@ -22,7 +22,7 @@ import { Checkpoints } from '../log/checkpoints.js'
 import { realDisk } from '../log/disk.js'
 import { lockDirectory } from '../log/lock.js'
 import { type Log, openLog } from '../log/log.js'
-import { readNewest } from '../log/newest.js'
+import { readNewest, UnreadableCheckpoint } from '../log/newest.js'
 import { trimPoint } from '../log/trim-point.js'
 import { BOUNDS } from '../model/bounds.js'
 import { type Fault, formatFault, HaidangError } from '../model/errors.js'
@@ -39,6 +39,7 @@ import { EngineCity } from './engine-city.js'
 import { type FeedPlan, feedPlans } from './feeds.js'
 import { HostMetrics } from './host-metrics.js'
 import { SelfWatch } from './self-watch.js'
+import { SinkThread, sinkPlaces } from './sinks.js'
 import { TextWatch } from './text-watch.js'
 
 export interface StartOptions {
@@ -80,6 +81,8 @@ const TICK_MS = 100
 const LOOK_MS = 1000
 const PAGES = path.resolve(import.meta.dirname, '../../ui')
 const STORE_WAIT_MS = 60_000
+/** For the deliveries at hand; what is not told by then is told after the next start. */
+const SINKS_CLOSE_MS = 2000
 
 export const systemClock: Clock = { now: () => Date.now(), monotonic: () => performance.now() }
 
@@ -124,21 +127,33 @@ async function assemble(
     log: path.join(settings.data, 'log'),
     checkpoints: path.join(settings.data, 'checkpoints'),
   }
+  const cursors = path.join(settings.data, 'sinks')
   const checkpoints = await Checkpoints.open(realDisk, directories.checkpoints)
   const shipping = await shipmentFiles(path.join(settings.data, 'shipping')).load()
-  const knownSeq = Math.max(checkpoints.newestSeq, shipping?.shipped ?? 0)
+  const places = await sinkPlaces(cursors, settings.sinks)
+  const knownSeq = Math.max(
+    checkpoints.newestSeq,
+    shipping?.shipped ?? 0,
+    ...[...places.values()].map((place) => place ?? 0),
+  )
   let fold = new Fold(coreOptions)
   let wake = (): void => {}
   const started = performance.now()
   let log = await openLogFor(fold)
   closing.push(() => log.close())
-  try {
-    await readNewest(checkpoints, fold, log.lastSeq)
-  } catch (error) {
-    say(`${(error as Error).message}; the log is replayed from its beginning`)
-    await log.close()
-    fold = new Fold(coreOptions)
-    log = await openLogFor(fold)
+  for (let newest = log.lastSeq; ; ) {
+    try {
+      await readNewest(checkpoints, fold, newest)
+      break
+    } catch (error) {
+      // A newer program's is refused: going on without it would lose what the log no longer holds.
+      if (!(error instanceof UnreadableCheckpoint)) throw error
+      say(`${error.message}; the one before it is taken`)
+      newest = error.seq - 1
+      await log.close()
+      fold = new Fold(coreOptions)
+      log = await openLogFor(fold)
+    }
   }
   const replayed = log.reader(fold.core.index)
   await replayed.replay(fold.core.seq + 1, (logged) => fold.apply(logged))
@@ -150,6 +165,13 @@ async function assemble(
     say(
       `recovered ${fold.recovery.records} records in ${Math.round(performance.now() - started)} ms${fold.recovery.differing > 0 ? `; ${fold.recovery.differing} would be decided otherwise today` : ''}`,
     )
+
+  const sinks = await SinkThread.open(
+    { sinks: settings.sinks, log: directories.log, cursors, say },
+    places,
+    core.seq,
+  )
+  closing.push(() => sinks.close(SINKS_CLOSE_MS))
 
   function openLogFor(one: Fold): Promise<Log> {
     return openLog({
@@ -199,7 +221,14 @@ async function assemble(
   const trim = (): void => {
     const { share } = log.status()
     log
-      .trim(trimPoint({ shippedSeq, olderCheckpointSeq: olderCheckpoint, sinkSeqs: [], share }))
+      .trim(
+        trimPoint({
+          shippedSeq,
+          olderCheckpointSeq: olderCheckpoint,
+          sinkSeqs: sinks.status.map(({ seq }) => seq),
+          share,
+        }),
+      )
       .catch((error: unknown) => say(`log trim: ${(error as Error).message}`))
   }
 
@@ -227,7 +256,10 @@ async function assemble(
   // Told below; it must not be an unhandled rejection until then.
   storeOpened.catch(() => {})
   closing.push(async () => (await storeOpened.catch(() => null))?.close())
-  wake = () => store?.wake()
+  wake = () => {
+    store?.wake()
+    sinks.synced(log.syncedSeq)
+  }
 
   const checkpointer = new Checkpointer({
     ...directories,
@@ -249,6 +281,7 @@ async function assemble(
     loop,
     log,
     plans.map((plan) => plan.transport),
+    () => sinks.status,
   )
   const ticking = setInterval(() => loop.tick(), TICK_MS)
   const looking = setInterval(() => self.look(), LOOK_MS)
@@ -285,6 +318,7 @@ async function assemble(
     wall,
     transports: () => plans.map((plan) => plan.transport),
     store: () => store,
+    sinks: () => sinks.status,
   })
   const server = await createServer({
     host: settings.http.host,
@@ -345,6 +379,7 @@ async function assemble(
         loop,
         log,
         checkpointer,
+        sinks,
         store,
         server,
         wall,
@@ -365,6 +400,7 @@ async function shutDown(parts: {
   loop: Loop
   log: Log
   checkpointer: Checkpointer
+  sinks: SinkThread
   store: Store | null
   server: HaidangServer
   wall: Wall
@@ -377,7 +413,10 @@ async function shutDown(parts: {
   parts.stopTimers()
   await Promise.all(parts.plans.map((plan) => plan.transport.close()))
   await within(log.flush(), 2000).catch(() => {})
-  await within(parts.checkpointer.checkpoint(), 4000).catch(() => {})
+  await Promise.all([
+    within(parts.checkpointer.checkpoint(), 4000).catch(() => {}),
+    parts.sinks.close(SINKS_CLOSE_MS),
+  ])
   await parts.checkpointer.close()
   await parts.server.close()
   await parts.wall.close()

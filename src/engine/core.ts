@@ -288,11 +288,13 @@ export class Core {
    * throws too, and the caller takes the older checkpoint.
    */
   load(state: CoreState): void {
-    if (state.format !== CHECKPOINT_FORMAT)
+    if (state.format > CHECKPOINT_FORMAT)
       throw new HaidangError(
         'HD_LOG_VERSION',
-        `checkpoint format ${String(state.format)}; this program reads ${CHECKPOINT_FORMAT}`,
+        `checkpoint format ${state.format} is of a newer program; this one reads ${CHECKPOINT_FORMAT}`,
       )
+    if (state.format !== CHECKPOINT_FORMAT)
+      throw new Error(`format ${state.format}, not ${CHECKPOINT_FORMAT}`)
     const { index } = this
     for (const [i, dictionary] of [
       index.devices,
