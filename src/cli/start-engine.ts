@@ -194,7 +194,7 @@ async function assemble(
     metricRegistry: () => core.metrics,
     registry: () => core.registry,
     rules: () => core.watched(),
-    progress: () => ({ seq: core.seq, backlog: 0 }),
+    progress: () => ({ seq: core.seq, backlog: backlogOf(plans) }),
   })
   for (const state of fold.board.values()) wall.board.put(state)
 
@@ -427,6 +427,16 @@ async function shutDown(parts: {
   }
   await log.close()
   await parts.lock.release()
+}
+
+/** What sources still deliver of a past: 0 where all have caught up. At least 1, since brokers do not say how much. */
+function backlogOf(plans: readonly FeedPlan[]): number {
+  let backlog = 0
+  for (const { transport } of plans) {
+    const { state, caught_up, in_flight } = transport.status
+    if (state === 'up' && !caught_up) backlog += Math.max(1, in_flight)
+  }
+  return backlog
 }
 
 /** Every error in the texts, each with its place. */

@@ -27,7 +27,7 @@ t.test(
     t.equal(await readNewest(checkpoints, new Fold({}), 100), false)
     await checkpoints.write(7, [saved(7)])
     await checkpoints.write(9, [Buffer.from('not what it should be')])
-    await t.rejects(readNewest(checkpoints, new Fold({}), 100), { seq: 9 })
+    await t.rejects(readNewest(checkpoints, new Fold({}), 100), /record 9 /)
     await readNewest(checkpoints, new Fold({}), 100).catch((error: unknown) =>
       t.ok(error instanceof UnreadableCheckpoint),
     )
@@ -42,5 +42,5 @@ t.test('one of a newer program is refused', async (t) => {
   const state = deserialize(saved(3)) as { core: { format: number } }
   state.core.format++
   await checkpoints.write(3, [serialize(state)])
-  await t.rejects(readNewest(checkpoints, new Fold({}), 100), { code: 'HD_LOG_VERSION' })
+  await t.rejects(readNewest(checkpoints, new Fold({}), 100), /newer program/)
 })
