@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { Counter, collectDefaultMetrics, Gauge, type Registry } from 'prom-client'
+import type { SinkStatus } from '../alerts/sinks/runner.js'
 import type { Core } from '../engine/core.js'
 import type { Loop } from '../engine/loop.js'
 import type { Log } from '../log/log.js'
@@ -52,6 +53,7 @@ export class HostMetrics {
     wall: Wall
     transports: () => readonly Transport[]
     store: () => Store | null
+    sinks: () => readonly SinkStatus[]
   }): void {
     const { core, log, loop } = parts
     const registers = [this.#registry]
@@ -116,5 +118,22 @@ export class HostMetrics {
     perSource('messages_total', 'Messages received', ({ status }) => status.messages_total)
     perSource('acknowledged_total', 'Messages acknowledged', ({ status }) => status.acknowledged_total)
     perSource('reconnects_total', 'Connections made again', ({ status }) => status.reconnects_total)
+    const perSink = (name: string, help: string, read: (status: SinkStatus) => number): void => {
+      new Gauge({
+        name: `haidang_sink_${name}`,
+        help,
+        labelNames: ['sink'],
+        registers,
+        collect() {
+          for (const status of parts.sinks()) this.set({ sink: status.name }, read(status))
+        },
+      })
+    }
+    perSink('up', 'The last delivery was taken', ({ state }) => (state === 'up' ? 1 : 0))
+    perSink('seq', 'Told of all alerts up to this record', ({ seq }) => seq)
+    perSink('delivered_total', 'Announcements delivered', (status) => status.delivered_total)
+    perSink('retries_total', 'Deliveries tried again', (status) => status.retries_total)
+    perSink('dead_total', 'Announcements set aside', (status) => status.dead_total)
+    perSink('cursor_errors_total', 'Places that could not be saved', (status) => status.cursor_errors_total)
   }
 }

@@ -17,6 +17,11 @@ export class Cursors {
     this.#directory = directory
   }
 
+  /** Whether `name` ever saved its place, damaged or not. */
+  async has(name: string): Promise<boolean> {
+    return (await this.#read(fileName(name))) !== null
+  }
+
   /** Seq up to which `name` is done; 0 where it never said or its file is damaged. */
   async load(name: string): Promise<number> {
     const bytes = await this.#read(fileName(name))
