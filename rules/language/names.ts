@@ -61,8 +61,14 @@ export class RuleNames {
   }
 
   /** An expression that is a part of `text`, from its character `from` on (a title's placeholder). */
-  part(text: LocatedText, from: number, expression: string, matched: boolean): Expression | null {
-    return this.#checked(text, from, expression, null, new Set(), matched)?.expression ?? null
+  part(
+    text: LocatedText,
+    from: number,
+    expression: string,
+    steps: ReadonlySet<string>,
+    matched: boolean,
+  ): Expression | null {
+    return this.#checked(text, from, expression, null, steps, matched)?.expression ?? null
   }
 
   #checked(

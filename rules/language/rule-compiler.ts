@@ -166,10 +166,12 @@ export class Compiler {
     const { pieces, fault } = titlePieces(text.text)
     if (fault !== null) document.file.fault(fault.code, text.locate(fault.at), fault.message)
     const parts: TitlePart[] = []
+    // A sequence's title may show the samples that its last match took.
+    const steps = new Set((document.sequence?.steps ?? []).filter(({ not }) => !not).map(({ name }) => name))
     for (const piece of pieces) {
       if (typeof piece === 'string') parts.push(piece)
       else {
-        const expression = names.part(text, piece.at, piece.text, document.sequenced)
+        const expression = names.part(text, piece.at, piece.text, steps, document.sequenced)
         if (expression !== null) parts.push({ expression, metric: decimalsMetric(expression) })
       }
     }

@@ -71,6 +71,7 @@ export function decimalsMetric(expression: Expression): string {
     case 'name': {
       const { name } = expression
       if (name.of === 'metric') return name.metric
+      if (name.of === 'step') return name.field
       return name.of === 'message' && name.field === 'confidence' ? 'confidence' : ''
     }
     case 'call': {

@@ -31,7 +31,7 @@ import type {
   MessageRecord,
   TextRecord,
 } from '../model/record.js'
-import { type DeviceRegistry, deviceRegistry, EMPTY_REGISTRY } from '../model/registry.js'
+import { type DeviceRegistry, deviceAttribute, deviceRegistry, EMPTY_REGISTRY } from '../model/registry.js'
 import { SeriesIndex } from '../model/series.js'
 import { ZoneClock } from '../model/time.js'
 import { type Zone, zones } from '../model/zones.js'
@@ -131,6 +131,8 @@ export class Core {
   #received = 0
   #feedId = 0
   #stamp = 0
+  /** A message's rules are being judged, not a timer. */
+  #atMessage = false
   #touched: Touched[] = []
   #touchedCount = 0
 
@@ -364,6 +366,7 @@ export class Core {
         break
       case 'registry':
         this.registry = deviceRegistry(record.text)
+        this.#members.clear()
         this.#j.setRegistry(this.registry)
         break
       case 'zones':
@@ -559,8 +562,11 @@ export class Core {
           this.#feed(state.feed).timers.push({ ...timer, due: state.newest + after })
           return
         }
+        if (due < rule.legalFrom) {
+          this.#feed(state.feed).timers.push({ ...timer, due: rule.legalFrom })
+          return
+        }
         state.armed = false
-        if (due < rule.legalFrom || due >= rule.legalTo) return
         const unknown = this.#cell(rule, key)
         unknown.device = state.device
         unknown.feed = feedId
@@ -851,11 +857,13 @@ export class Core {
     const touched = this.#touched
     const printed = this.#out.length
     if (count > 1) this.#sortTouched(count)
+    this.#atMessage = true
     for (let i = 0; i < count; i++) {
       const one = touched[i]!
       if (this.#j.device !== one.device) this.#j.setDevice(one.device)
       this.#judge(one.rule, one.key, one.time)
     }
+    this.#atMessage = false
     if (this.rules.reordered && this.#out.length - printed > 1) this.#sortPrinted(printed)
   }
 
@@ -900,8 +908,9 @@ export class Core {
     if (scope.placeSlots.length > 0) this.#place(scope, time)
     if (rule.judged.length > 0 && !j.windowless) this.#feedJudged(rule, time)
     // Outside its dates a rule is silent, and its windows are fed all the same.
+    if (rule.rule.absent !== null && !j.behind && time < rule.legalTo && this.#speaks(rule))
+      this.#present(rule, key, time)
     if (time >= rule.legalFrom && time < rule.legalTo) {
-      if (rule.rule.absent !== null && !j.behind && this.#speaks(rule)) this.#present(rule, key, time)
       if (rule.sequence !== null) this.#stepSequence(rule, key, time, newest)
       else this.#judgeLevels(rule, key, rule.cells.get(key), time, j.behind)
     }
@@ -1048,7 +1057,7 @@ export class Core {
     j.batch = null
     j.from = 0
     j.to = 0
-    j.captures = null
+    j.captures = lastMatch(rule.sequence?.states.get(key))
     j.behind = false
     j.windowless = false
     j.setDevice(device)
@@ -1109,7 +1118,7 @@ export class Core {
 
   #matched(rule: RuntimeRule, key: number, state: SequenceState, cell: AlertCell, at: number): void {
     const j = this.#j
-    j.captures = new Map(Object.entries(state.matchedSteps))
+    j.captures = lastMatch(state)
     if (!Number.isNaN(at)) {
       // The transition's time is that of the last step, which a late sample may have completed after the fact.
       j.time = at
@@ -1221,7 +1230,7 @@ export class Core {
     )
     if (rule.inhibits.length > 0 && change.status === 'resolved')
       this.#confirm(rule, cell.device, change.time)
-    if (rule.dependents.length > 0) this.#judgeDependents(rule, cell.device, change.time)
+    if (rule.dependents.length > 0) this.#judgeDependents(rule, key, cell.device, change.time)
   }
 
   #inhibited(rule: RuntimeRule, cell: AlertCell): boolean {
@@ -1257,25 +1266,61 @@ export class Core {
   }
 
   /** Rules that read this one's level are judged again at once. */
-  #judgeDependents(rule: RuntimeRule, device: number, time: number): void {
+  #judgeDependents(rule: RuntimeRule, key: number, device: number, time: number): void {
+    // A message's change concerns the message's device; a timer's all that see it.
+    const devices = this.#atMessage ? [device] : this.#sharing(rule, key, device)
     // While a message is judged, dependents it touches come later anyway; the others, and all at timers, come now.
     for (const dependent of rule.dependents) {
       if (dependent.rule.mode === 'disabled' || dependent.sequence !== null) continue
-      if (dependent.touchStamp === this.#stamp && this.#j.batch !== null) continue
+      if (dependent.touchStamp === this.#stamp && this.#atMessage) continue
       this.#aside(() => {
-        const j = this.#j
-        j.batch = null
-        j.setDevice(device)
-        const { scope } = dependent
-        if (scope.staticWhere !== null && scope.staticWhere() !== 1) return
-        if (scope.dynamicWhere !== null) return
-        const key = this.#keyOf(scope)
-        if (key < 0 || time < dependent.legalFrom || time >= dependent.legalTo) return
-        this.#stand(dependent, key, device, time)
-        this.#judgeLevels(dependent, key, dependent.cells.get(key), time, false)
+        const judged = new Set<number>()
+        for (const one of devices) this.#judgeDependent(dependent, one, time, judged)
       })
     }
   }
+
+  #judgeDependent(dependent: RuntimeRule, device: number, time: number, judged: Set<number>): void {
+    const j = this.#j
+    j.batch = null
+    j.setDevice(device)
+    const { scope } = dependent
+    if (scope.staticWhere !== null && scope.staticWhere() !== 1) return
+    if (scope.dynamicWhere !== null) return
+    const key = this.#keyOf(scope)
+    if (key < 0 || judged.has(key) || time < dependent.legalFrom || time >= dependent.legalTo) return
+    judged.add(key)
+    this.#stand(dependent, key, device, time)
+    this.#judgeLevels(dependent, key, dependent.cells.get(key), time, false)
+  }
+
+  /**
+   * Devices through whose keys others see this alert: that of its last judgement first, then those that share its key
+   * and have spoken. O(devices) once a key shape and registry.
+   */
+  #sharing(rule: RuntimeRule, key: number, device: number): readonly number[] {
+    const { scope } = rule
+    if (scope.deviceKeyed || scope.zoned || scope.key.includes('device')) return [device]
+    const shape = scope.key.join('\u001f')
+    let members = this.#members.get(shape)
+    if (members === undefined) {
+      members = new Map()
+      for (const [name, entry] of this.registry.devices) {
+        const values = scope.key.map((attribute) => deviceAttribute(entry, attribute))
+        if (values.includes(undefined)) continue
+        const text = values.join('\u001f')
+        const some = members.get(text)
+        if (some === undefined) members.set(text, [name])
+        else some.push(name)
+      }
+      this.#members.set(shape, members)
+    }
+    const others = (members.get(this.#keyText(scope, key)) ?? [])
+      .map((name) => this.index.devices.id(name))
+      .filter((one) => one !== device && this.deviceNewest(one) > Number.NEGATIVE_INFINITY)
+    return [device, ...others]
+  }
+  readonly #members = new Map<string, Map<string, string[]>>()
 
   /** Does something at another key and puts the judgement back. */
   #aside(act: () => void): void {
@@ -1486,6 +1531,11 @@ const COMMAND_STATUS: Readonly<Record<string, Transition['status']>> = {
   shelve: 'shelved',
   unshelve: 'unshelved',
   note: 'note',
+}
+
+/** The samples that the last match of a sequence took, by step name: what its titles show. */
+function lastMatch(state: SequenceState | undefined): ReadonlyMap<string, Captured> | null {
+  return state === undefined ? null : new Map(Object.entries(state.matchedSteps))
 }
 
 /** Newest event time in the key among the metrics that the rule reads; of all its messages where it reads those. */

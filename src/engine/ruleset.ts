@@ -82,7 +82,10 @@ export class RuleSet {
       rule.order = i
       rule.triggers = triggersOf(rule, new Set())
     })
-    this.reordered = order.some((rule, i) => rule.index !== i)
+    // What a change causes at once in another rule is printed beside it, whatever stands between them.
+    this.reordered = order.some(
+      (rule, i) => rule.index !== i || rule.dependents.length + rule.inhibits.length > 0,
+    )
     for (const rule of order) {
       if (rule.rule.mode === 'disabled') continue
       if (rule.rule.readsMessage) this.#byMessage.push(rule)

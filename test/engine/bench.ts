@@ -110,11 +110,13 @@ export class RuleBench {
 
   /** New rules come into force. */
   reload(rules: string): this {
+    return this.reloadAt(1e6, rules)
+  }
+
+  /** New rules come into force at a minute: that is when what they end has ended. */
+  reloadAt(at: number, rules: string): this {
     const text = JSON.stringify([{ file: 'test.yaml', text: rules }])
-    this.core.apply(
-      { kind: 'rules', seq: this.#seq, received: T0 + 1e6 * MINUTE, hash: text, text },
-      this.out,
-    )
+    this.core.apply({ kind: 'rules', seq: this.#seq, received: T0 + at * MINUTE, hash: text, text }, this.out)
     return this
   }
 
