@@ -6,6 +6,8 @@ import { CONDITION, METRIC, MIN_SPREAD, number, signature, text, WINDOW } from '
  * they have a signature here and their machine in the engine.
  */
 const NONE = 'none of its own'
+const AREA = 'O(d), d devices of the area'
+const VALUES = '16 B a device and metric'
 const K: Parameter = { ...number('k', 1, 64), integer: true }
 const RADIUS: Parameter = number('radius', 0, 100_000)
 const AGGREGATE: Parameter = {
@@ -17,16 +19,9 @@ const AGGREGATE: Parameter = {
 
 export const ENGINE_WIDE: readonly Signature[] = [
   signature('disagrees', 'registry', [METRIC, K, RADIUS, MIN_SPREAD], 'number', 'O(k)', NONE),
-  signature('agree', 'registry', [CONDITION, K, RADIUS, WINDOW], 'number', 'O(k)', '8 B a device'),
-  signature('across', 'registry', [AGGREGATE, METRIC], 'number', 'O(d), d devices of the area', NONE),
-  signature(
-    'count_devices',
-    'registry',
-    [CONDITION],
-    'number',
-    'O(d), d devices of the area',
-    '8 B a device',
-  ),
+  signature('agree', 'registry', [CONDITION, K, RADIUS, WINDOW], 'number', 'O(k)', '64 B a device'),
+  signature('across', 'registry', [AGGREGATE, METRIC], 'number', AREA, VALUES),
+  signature('count_devices', 'registry', [CONDITION], 'number', AREA, VALUES),
   signature(
     'near_alert',
     'alert',
