@@ -1,0 +1,4 @@
+import { run } from './driver.js'
+import { RANDOM } from './random.js'
+
+run(RANDOM)
