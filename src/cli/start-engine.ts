@@ -38,6 +38,7 @@ import { openStore, type Store } from '../store/store.js'
 import { EngineCity } from './engine-city.js'
 import { type FeedPlan, feedPlans } from './feeds.js'
 import { HostMetrics } from './host-metrics.js'
+import { PoisonFile } from './poison.js'
 import { SelfWatch } from './self-watch.js'
 import { SinkThread, sinkPlaces } from './sinks.js'
 import { TextWatch } from './text-watch.js'
@@ -80,6 +81,8 @@ const TICK_MS = 100
 /** The engine looks at its own sources and log. */
 const LOOK_MS = 1000
 const PAGES = path.resolve(import.meta.dirname, '../../ui')
+/** EX_SOFTWARE of sysexits.h: a supervisor starts us again. */
+const EXIT_POISONED = 70
 const STORE_WAIT_MS = 60_000
 /** For the deliveries at hand; what is not told by then is told after the next start. */
 const SINKS_CLOSE_MS = 2000
@@ -207,6 +210,13 @@ async function assemble(
       writer: new MessageWriter(core.index),
       feeds: plans.map((plan) => plan.setup),
       count: (name, label, amount) => host.count(name, label, amount),
+      poison: new PoisonFile({
+        file: path.join(settings.data, 'poison.json'),
+        version: host.version,
+        now: clock.now,
+        say,
+        end: () => process.exit(EXIT_POISONED),
+      }),
     },
     fold.recovery.received,
     fold.recovery.feeds,

@@ -69,6 +69,18 @@ export interface LoopOptions {
   readonly feeds: readonly FeedSetup[]
   /** Counters: name, label and amount; see docs/metrics. */
   readonly count: (name: string, label: string, amount: number) => void
+  readonly poison?: Poison
+}
+
+/** Messages over which the engine ended. */
+export interface Poison {
+  /** It did so twice: the message is not read again. */
+  has(feed: string, identity: number, topic: string): boolean
+  /**
+   * The engine cannot go on after this message: its state is half changed. Writes that down before it returns; the error
+   * then goes up and has to end the process.
+   */
+  add(feed: string, identity: number, topic: string, error: unknown): void
 }
 
 /** A way of reading, with the decoder's own state. */
@@ -146,6 +158,15 @@ export class Loop implements IngestSink {
   }
 
   message(feed: string, raw: RawMessage, identity: number, redelivered: boolean, durable: () => void): void {
+    try {
+      this.#message(feed, raw, identity, redelivered, durable)
+    } catch (error) {
+      this.#options.poison?.add(feed, identity, raw.topic, error)
+      throw error
+    }
+  }
+
+  #message(feed: string, raw: RawMessage, identity: number, redelivered: boolean, durable: () => void): void {
     const one = this.#feeds.get(feed)
     if (one === undefined) throw new HaidangError('HD_INGEST_CONNECT', `feed '${feed}' is not configured`)
     const { setup } = one
@@ -158,7 +179,12 @@ export class Loop implements IngestSink {
     const batch = this.#batch
     batch.clear()
     let received = Math.max(raw.received, one.received)
-    const { writer } = this.#options
+    const { writer, poison } = this.#options
+    if (poison?.has(feed, identity, raw.topic) === true) {
+      const reason = 'the engine ended twice over this message: it was not read'
+      this.#deadLetter(one, raw, identity, received, 'HD_DECODE_POISON', reason, durable)
+      return
+    }
     try {
       if (raw.bytes.length > BOUNDS.message_bytes)
         throw new HaidangError(

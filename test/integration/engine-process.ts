@@ -48,6 +48,11 @@ export class EngineProcess {
     return this.#process?.pid ?? 0
   }
 
+  /** Its exit code, once it has ended. */
+  get exited(): Promise<number | null> {
+    return this.#exited
+  }
+
   /** Resolves when it has printed its `ready` line. */
   async start(ms = 60_000): Promise<void> {
     const child = spawn(process.execPath, [PROGRAM, 'run'], {
