@@ -266,6 +266,7 @@ export class Core {
         clock: f.clock,
         up: f.up,
         caughtUp: f.caughtUp,
+        recorded: f.recorded,
         timers: [...f.timers.all()],
       })),
       scopes: new Map([...this.rules.scopes].map(([signature, scope]) => [signature, scope.save()])),
@@ -344,7 +345,7 @@ export class Core {
     this.#places.load(state.places)
     this.deliveries.load(state.deliveries)
     for (const saved of state.feeds) {
-      const one = this.#feed(saved.id)
+      const one = this.#feeds.get(saved.id) ?? this.#newFeed(saved.id, saved.recorded)
       one.clock = saved.clock
       one.up = saved.up
       one.caughtUp = saved.caughtUp
@@ -460,18 +461,28 @@ export class Core {
   // ── clocks ────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #feed(id: number): Feed {
-    let one = this.#feeds.get(id)
-    if (one === undefined) {
-      one = {
-        clock: Number.NEGATIVE_INFINITY,
-        up: true,
-        caughtUp: true,
-        recorded: this.#recorded.has(this.index.sources.text(id)),
-        timers: new Timers(),
-      }
-      this.#feeds.set(id, one)
+    return this.#feeds.get(id) ?? this.#newFeed(id, this.#recorded.has(this.index.sources.text(id)))
+  }
+
+  #recording(source: number): Feed {
+    return this.#feeds.get(source) ?? this.#newFeed(source, true)
+  }
+
+  #newFeed(id: number, recorded: boolean): Feed {
+    const one: Feed = {
+      clock: Number.NEGATIVE_INFINITY,
+      up: true,
+      caughtUp: true,
+      recorded,
+      timers: new Timers(),
     }
+    this.#feeds.set(id, one)
     return one
+  }
+
+  /** Newest `received` of a feed, or of a recording by its source; -Infinity before the first. */
+  clockOf(id: number): number {
+    return this.#feeds.get(id)?.clock ?? Number.NEGATIVE_INFINITY
   }
 
   #advance(id: number, one: Feed, clock: number): void {
@@ -491,9 +502,13 @@ export class Core {
       this.#fire(id, timer)
   }
 
+  /** The feed whose clock began first: devices that never spoke follow it. */
+  #armed: number | null = null
+
   /** Timers that need no sample: registered devices that never spoke, rules that expire. */
   #armFromStart(id: number, one: Feed): void {
-    if (one.clock === Number.NEGATIVE_INFINITY || id !== this.#feeds.keys().next().value) return
+    if (one.clock === Number.NEGATIVE_INFINITY || (this.#armed !== null && this.#armed !== id)) return
+    this.#armed = id
     for (const rule of this.rules.rules) {
       const { absent, where } = rule.rule
       if (
@@ -614,9 +629,12 @@ export class Core {
   // ── messages ──────────────────────────────────────────────────────────────────────────────────────────────────
 
   #applyMessage(record: MessageRecord): void {
-    const one = this.#feed(record.feed)
-    this.#advance(record.feed, one, one.caughtUp ? record.received : backlogClock(record))
-    this.#feedId = record.feed
+    const feed = this.#feed(record.feed)
+    // A recording has a clock of its own: the next one played into the same feed may be years older.
+    const clockId = feed.recorded ? record.source : record.feed
+    const one = feed.recorded ? this.#recording(clockId) : feed
+    this.#advance(clockId, one, one.caughtUp ? record.received : backlogClock(record))
+    this.#feedId = clockId
     this.#stamp++
     this.#touchedCount = 0
     const { batch, from, to } = record
@@ -1501,6 +1519,7 @@ export interface CoreState {
     readonly clock: number
     readonly up: boolean
     readonly caughtUp: boolean
+    readonly recorded: boolean
     readonly timers: readonly Timer[]
   }[]
   readonly scopes: ReadonlyMap<string, SavedScope>

@@ -216,9 +216,8 @@ export class Loop implements IngestSink {
     if (setup.clock === 'event') {
       let newest = Number.NEGATIVE_INFINITY
       for (let i = 0; i < batch.length; i++) if (batch.time[i]! > newest) newest = batch.time[i]!
-      received = Math.max(newest, one.received)
-    }
-    one.received = received
+      received = Math.max(newest, this.core.clockOf(writer.source))
+    } else one.received = received
     const record: MessageRecord = {
       kind: 'message',
       seq: 0,

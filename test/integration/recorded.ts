@@ -51,6 +51,7 @@ title: { en: machine, vi: máy }
 category: system
 stream: sensor
 levels: { low: { when: "robust_z(accelerometer1_rms_g, 5m) > 6" } }
+absent: { after: 40s, level: low }
 `
 
 export type Transport = 'mqtt' | 'jetstream'
