@@ -172,7 +172,9 @@ function bindRegistryCall(
     case 'disagrees': {
       const { k, radius, min } = call.constants as Record<string, number>
       return () => {
-        const own = context.newest(j.device, metric)
+        // The message's own value: one out of order is older than the newest.
+        const brought = j.own(metric)
+        const own = Number.isNaN(brought) ? context.newest(j.device, metric) : brought
         const others = context.neighbours(
           j.device,
           k!,

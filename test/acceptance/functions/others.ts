@@ -142,6 +142,31 @@ export const OTHERS: readonly Case[] = [
     ],
   },
   {
+    name: 'disagrees of a message out of order is of its own value',
+    registry: ROW,
+    levels: ['levels:', '  low: { when: "disagrees(pm25_ugm3, 3, 1000) > 5" }'],
+    feed: [
+      ...each({ n1: 10, n2: 12, n3: 11, d1: 11 }),
+      { at: 2, device: 'd1', metrics: { pm25_ugm3: 11 } },
+      { at: 1, received: 2.5, device: 'd1', metrics: { pm25_ugm3: 20 } },
+    ],
+    lines: ['1 d1 none>low'],
+  },
+  {
+    name: 'arguments by name, in any order',
+    registry: ROW,
+    probe: 'disagrees(pm25_ugm3, radius=1000, k=3)',
+    feed: each({ n1: 10, n2: 12, n3: 11, d1: 20 }),
+    values: [[3, 9 / 1.4826]],
+  },
+  {
+    name: 'a device that is not registered has no neighbours',
+    registry: ROW,
+    probe: 'disagrees(pm25_ugm3, 3, 1000)',
+    feed: each({ n1: 10, n2: 12, n3: 11, stranger: 20 }),
+    values: [[3, 'missing']],
+  },
+  {
     name: 'a radius in minutes is a load error that says so',
     refused: 'disagrees(pm25_ugm3, 3, 500m) > 3',
     says: /metres, a plain number/,

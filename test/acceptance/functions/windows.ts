@@ -573,4 +573,30 @@ export const WINDOWS: readonly Case[] = [
       [2, 6],
     ],
   },
+  {
+    name: 'a window’s length may be a let, or worked out of literals',
+    rule: ['let: { w: 2m }'],
+    probe: 'sum(level_m, w) + 1000 * sum(level_m, 2 * 1m)',
+    feed: LEVEL,
+    values: [[4, 24_024]],
+  },
+  {
+    name: 'a window’s length that is computed from values is a load error',
+    refused: 'sum(level_m, level_m * 1m) > 2',
+    says: /must be known when the rule is loaded/,
+  },
+  {
+    name: 'a rule of another file does not change what is late for this one',
+    others: [
+      'rule: battery\ntitle: { en: b, vi: b }\ncategory: flood\nlevels: { low: { when: "avg(battery_v, 5m) < 0" } }',
+    ],
+    probe: 'count(level_m, 1h)',
+    feed: [
+      { at: 0, metrics: { level_m: 1 } },
+      { at: 20, metrics: { battery_v: 3 } },
+      { at: 10, received: 20.5, metrics: { level_m: 2 } },
+      { at: 21, metrics: { level_m: 3 } },
+    ],
+    values: [[3, 3]],
+  },
 ]
