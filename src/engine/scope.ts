@@ -177,6 +177,14 @@ export class Scope {
     return map
   }
 
+  /** Into the maps that closures hold already. */
+  #remember(met: ReadonlyMap<string, ReadonlyMap<number, number[]>>): void {
+    for (const [signature, devices] of met) {
+      const mine = this.lastMet(signature)
+      for (const [device, times] of devices) mine.set(device, times)
+    }
+  }
+
   #input(name: string, metric: number, perDevice: boolean): ScopeInput {
     const id = `${name}|${perDevice}`
     let input = this.#inputs.get(id)
@@ -268,7 +276,7 @@ export class Scope {
       old.metrics.size === this.metrics.size &&
       this.callIds.every((id, i) => old.callIds[i] === id) &&
       [...this.metrics].every(([metric, slot]) => old.metrics.get(metric) === slot)
-    for (const [signature, map] of old.met) this.met.set(signature, map)
+    this.#remember(old.met)
     if (same) {
       this.states = old.states
       this.#lastKey = -1
@@ -346,7 +354,7 @@ export class Scope {
     )
       return false
     for (const text of saved.keys) this.keys.id(text)
-    for (const [signature, map] of saved.met) this.met.set(signature, map)
+    this.#remember(saved.met)
     for (const [device, here] of saved.here) this.#here.set(device, here)
     const fill = (state: KeyState, from: SavedState): void => {
       state.newest = from.newest

@@ -131,9 +131,15 @@ function load(setting: Omit<Setting, 'feed'>, rules: string): { core: Core; faul
   return { core, faults: core.faults.filter((one) => one.severity === 'error').map(formatFault) }
 }
 
-function replay(core: Core, feed: readonly Sample[], until: number | undefined): Transition[] {
+function replay(
+  core: Core,
+  feed: readonly Sample[],
+  until: number | undefined,
+  clock?: number,
+): Transition[] {
   const out: Transition[] = []
   const samples = new SampleLines(core, false)
+  if (clock !== undefined) samples.clock = clock
   for (const sample of feed) {
     const record = samples.record(line(sample))
     if (record !== undefined) core.apply(record, out)
@@ -232,6 +238,38 @@ export function run(cases: readonly Case[]): void {
       )
       if (one.title !== undefined) t.equal(out[0]?.title.en, one.title[1])
     })
+}
+
+/** Runs the cases again with a checkpoint in the middle: what goes on from it must print what an undisturbed run prints. */
+export function runResumed(cases: readonly Case[]): void {
+  for (const one of cases)
+    t.test(`${one.name}: from a checkpoint`, async (t) => {
+      if ('refused' in one) return
+      const levels = 'probe' in one ? levelsOf(one, one.values.at(-1)?.[1] ?? 'missing') : one.levels
+      const rules = document(one, 'case', levels)
+      const half = one.feed.length >> 1
+      const whole = replay(load(one, rules).core, one.feed, undefined)
+      const { core } = load(one, rules)
+      const before = replayed(core, one.feed.slice(0, half))
+      const next = new Core()
+      next.load(structuredClone(core.save()))
+      const after = replay(next, one.feed.slice(half), undefined, before.clock)
+      t.same(
+        [...before.out, ...after].map((line) => printed(line, true)),
+        whole.map((line) => printed(line, true)),
+      )
+    })
+}
+
+/** The first part of a feed, without the last tick. */
+function replayed(core: Core, feed: readonly Sample[]): { out: Transition[]; clock: number } {
+  const out: Transition[] = []
+  const samples = new SampleLines(core, false)
+  for (const sample of feed) {
+    const record = samples.record(line(sample))
+    if (record !== undefined) core.apply(record, out)
+  }
+  return { out, clock: samples.clock }
 }
 
 function printed(one: Transition, named: boolean): string {
