@@ -261,6 +261,33 @@ export function runResumed(cases: readonly Case[]): void {
     })
 }
 
+/** Runs the cases again with a reload in the middle that adds a rule of the same scope: windows and states stay. */
+export function runReloaded(cases: readonly Case[]): void {
+  for (const one of cases)
+    t.test(`${one.name}: across a reload`, async (t) => {
+      if ('refused' in one) return
+      const levels = 'probe' in one ? levelsOf(one, one.values.at(-1)?.[1] ?? 'missing') : one.levels
+      const rules = document(one, 'case', levels)
+      const half = one.feed.length >> 1
+      const whole = replay(load(one, rules).core, one.feed, undefined)
+      const { core } = load(one, rules)
+      const before = replayed(core, one.feed.slice(0, half))
+      const added = document(one, 'added', [
+        'levels:',
+        '  low: { when: "avg(wind_ms, 5m) > 900 or spike(wind_ms)" }',
+      ])
+      const text = JSON.stringify([
+        { file: 'case.yaml', text: [added, rules, ...(one.others ?? [])].join('\n---\n') },
+      ])
+      core.apply({ kind: 'rules', seq: core.seq, received: before.clock, hash: 'reload', text }, before.out)
+      const after = replay(core, one.feed.slice(half), undefined, before.clock)
+      t.same(
+        [...before.out, ...after].map((line) => printed(line, true)),
+        whole.map((line) => printed(line, true)),
+      )
+    })
+}
+
 /** The first part of a feed, without the last tick. */
 function replayed(core: Core, feed: readonly Sample[]): { out: Transition[]; clock: number } {
   const out: Transition[] = []
