@@ -9,6 +9,7 @@ export const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   test: async () => (await import('./test.js')).test,
   rules: async () => (await import('./rules-diff.js')).rules,
   sql: async () => (await import('./sql.js')).sql,
+  dlq: async () => (await import('./dlq.js')).dlq,
   token: async () => (await import('./token.js')).token,
   replay: async () => (await import('./replay.js')).replay,
 }

@@ -35,6 +35,7 @@ import { WallMetrics } from '../server/wall-metrics.js'
 import { SeriesHistory } from '../store/history.js'
 import { shipmentFiles } from '../store/shipment-files.js'
 import { openStore, type Store } from '../store/store.js'
+import { DeadLetters } from './dead-letters.js'
 import { EngineCity } from './engine-city.js'
 import { type FeedPlan, feedPlans } from './feeds.js'
 import { HostMetrics } from './host-metrics.js'
@@ -84,6 +85,8 @@ const PAGES = path.resolve(import.meta.dirname, '../../ui')
 /** EX_SOFTWARE of sysexits.h: a supervisor starts us again. */
 const EXIT_POISONED = 70
 const STORE_WAIT_MS = 60_000
+/** For what is synced to be in the store, where a person waits for it. */
+const DRAIN_MS = 20_000
 /** For the deliveries at hand; what is not told by then is told after the next start. */
 const SINKS_CLOSE_MS = 2000
 
@@ -320,6 +323,12 @@ async function assemble(
     clearInterval(looking)
   })
 
+  const deadLetters = new DeadLetters({
+    loop,
+    store: () => store,
+    drained: (one) => within(one.drained(), DRAIN_MS),
+    separatorOf: (feed) => (plans.find(({ setup }) => setup.name === feed)?.kind === 'mqtt' ? '/' : '.'),
+  })
   const city = new EngineCity({ core, wall, plans: () => plans, clock: () => loop.now(), store: () => store })
   host.observe({
     core,
@@ -343,6 +352,7 @@ async function assemble(
           const seq = loop.command(name, who, target, body, () => resolve({ seq }))
         })
       },
+      retryDeadLetters: (selection, who) => deadLetters.retry(selection, who),
     },
     city,
     history: {

@@ -11,8 +11,9 @@ import type { Transition } from '../model/alert.js'
 import { BOUNDS } from '../model/bounds.js'
 import { SampleBatch } from '../model/columns.js'
 import type { Decoder, RawMessage, SampleWriter, SourceProfile } from '../model/decoder.js'
-import { HaidangError } from '../model/errors.js'
+import { type ErrorCode, HaidangError } from '../model/errors.js'
 import type { Clock, IngestSink, LogPort } from '../model/ports.js'
+import { QUALITY } from '../model/quality.js'
 import type {
   CommandRecord,
   DeadLetterRecord,
@@ -50,7 +51,7 @@ export interface Writer extends SampleWriter {
   takeBack(): void
   readonly stream: number
   readonly source: number
-  readonly refusals: readonly { readonly code: string; readonly what: string }[]
+  readonly refusals: readonly { readonly code: ErrorCode; readonly what: string }[]
 }
 
 /** Who is told at once, before the sync. */
@@ -185,24 +186,9 @@ export class Loop implements IngestSink {
       this.#deadLetter(one, raw, identity, received, 'HD_DECODE_POISON', reason, durable)
       return
     }
-    try {
-      if (raw.bytes.length > BOUNDS.message_bytes)
-        throw new HaidangError(
-          'HD_DECODE_SIZE',
-          `${raw.bytes.length} bytes; a message has at most ${BOUNDS.message_bytes}`,
-        )
-      const reading =
-        one.readings.find(({ topics }) => topics.some((filter) => matchesFilter(filter, raw.topic))) ??
-        one.own
-      writer.begin(batch, reading.profile, raw)
-      reading.decoder.decode(raw, reading.profile, writer, reading.state)
-    } catch (error) {
-      writer.takeBack()
-      const { code, message } =
-        error instanceof HaidangError
-          ? error
-          : new HaidangError('HD_DECODE_POISON', `the decoder failed: ${(error as Error).message}`)
-      this.#deadLetter(one, raw, identity, received, code, message, durable)
+    const refused = this.#decode(one, raw)
+    if (refused !== null) {
+      this.#deadLetter(one, raw, identity, received, refused.code, refused.message, durable)
       return
     }
     const { refusals } = writer
@@ -232,6 +218,73 @@ export class Loop implements IngestSink {
     }
     this.#apply(record, durable)
     this.#options.audience.samples(batch, 0, batch.length, this.core.index, record.stream)
+  }
+
+  /**
+   * A dead letter once more, after a fix: as a message of its feed whose samples are `historical` and keep their first
+   * arrival (`raw.received`) in `attrs.received`. Null where it was taken, else the code of why it still cannot be used.
+   */
+  retry(feed: string, raw: RawMessage): ErrorCode | null {
+    const one = this.#feeds.get(feed)
+    if (one === undefined) return 'HD_INGEST_CONNECT'
+    try {
+      return this.#retry(one, raw)
+    } catch (error) {
+      // No broker sends it again: it is only told.
+      this.#options.poison?.add(feed, 0, raw.topic, error)
+      throw error
+    }
+  }
+
+  #retry(one: FeedState, raw: RawMessage): ErrorCode | null {
+    const batch = this.#batch
+    batch.clear()
+    const refused = this.#decode(one, raw)
+    if (refused !== null) return refused.code
+    const { writer } = this.#options
+    if (batch.length === 0) return writer.refusals[0]?.code ?? null
+    for (let i = 0; i < batch.length; i++) {
+      batch.quality[i]! |= QUALITY.historical
+      const attrs = batch.attrs[i] === '' ? {} : (JSON.parse(batch.attrs[i]!) as object)
+      batch.attrs[i] = JSON.stringify({ ...attrs, received: raw.received })
+    }
+    const record: MessageRecord = {
+      kind: 'message',
+      seq: 0,
+      received: one.setup.clock === 'event' ? one.received : Math.max(this.now(), one.received),
+      feed: one.id,
+      source: writer.source,
+      stream: writer.stream,
+      identity: 0,
+      batch,
+      from: 0,
+      to: batch.length,
+    }
+    this.#apply(record, null)
+    return null
+  }
+
+  /** Into the batch; null where that went well, else why the message as a whole cannot be used. */
+  #decode(one: FeedState, raw: RawMessage): HaidangError | null {
+    const { writer } = this.#options
+    try {
+      if (raw.bytes.length > BOUNDS.message_bytes)
+        throw new HaidangError(
+          'HD_DECODE_SIZE',
+          `${raw.bytes.length} bytes; a message has at most ${BOUNDS.message_bytes}`,
+        )
+      const reading =
+        one.readings.find(({ topics }) => topics.some((filter) => matchesFilter(filter, raw.topic))) ??
+        one.own
+      writer.begin(this.#batch, reading.profile, raw)
+      reading.decoder.decode(raw, reading.profile, writer, reading.state)
+      return null
+    } catch (error) {
+      writer.takeBack()
+      return error instanceof HaidangError
+        ? error
+        : new HaidangError('HD_DECODE_POISON', `the decoder failed: ${(error as Error).message}`)
+    }
   }
 
   state(feed: string, state: 'up' | 'down' | 'caught_up'): void {

@@ -1,12 +1,13 @@
 /** Reading the city: devices, sources, rules, dead letters, history. Lists are bounded; history is piped through. */
 import { BOUNDS } from '../model/bounds.js'
-import { HaidangError } from '../model/errors.js'
+import { ERROR_CODES, HaidangError } from '../model/errors.js'
+import type { DeadLetterSelection } from './ports.js'
 import { PROBLEM_TYPE, problemOf } from './problem.js'
-import { ADMINS, READERS, type RouteContext } from './routes.js'
+import { ADMINS, caller, READERS, type RouteContext } from './routes.js'
 
 const PAGE_MAX = 1000
 
-export function cityRoutes({ app, city, history, version }: RouteContext): void {
+export function cityRoutes({ app, city, commands, history, version }: RouteContext): void {
   app.get<{ Querystring: { after: string; limit: number; search: string } }>(
     '/api/v1/devices',
     {
@@ -70,6 +71,31 @@ export function cityRoutes({ app, city, history, version }: RouteContext): void 
       const { limit, before } = request.query
       return { dead_letters: await city.deadLetters({ limit, before: before ?? null }) }
     },
+  )
+
+  app.post<{ Body: DeadLetterSelection }>(
+    '/api/v1/dead-letters/retry',
+    {
+      config: {
+        roles: ADMINS,
+        summary: 'Sends dead letters again, oldest first: their samples are historical',
+        answers: 'DeadLettersRetried',
+      },
+      schema: {
+        body: {
+          type: 'object',
+          additionalProperties: false,
+          properties: {
+            code: { enum: [...ERROR_CODES], description: 'HD_DECODE_POISON only where it is named' },
+            source: { type: 'string', minLength: 1, maxLength: BOUNDS.name_chars },
+            from: { type: 'integer', minimum: 0, description: 'seq, inclusive' },
+            to: { type: 'integer', minimum: 0, description: 'seq, inclusive' },
+            limit: { type: 'integer', minimum: 1, maximum: PAGE_MAX, default: PAGE_MAX },
+          },
+        },
+      },
+    },
+    async (request) => await commands.retryDeadLetters(request.body, caller(request).name),
   )
 
   app.get<{ Querystring: Record<string, string> }>(

@@ -15,6 +15,34 @@ export interface Commands {
     target: string,
     body: Readonly<Record<string, unknown>>,
   ): Promise<{ seq: number }>
+  /**
+   * Decodes dead letters again, each at most once for ever, and resolves when that is in the store. HD_SERVE_CONFLICT
+   * while another one is under way, HD_STORE_CONNECT where the store is away.
+   */
+  retryDeadLetters(selection: DeadLetterSelection, who: string): Promise<DeadLettersRetried>
+}
+
+/** Which dead letters are sent again: all of these hold. */
+export interface DeadLetterSelection {
+  readonly code?: string
+  /** Feed. */
+  readonly source?: string
+  /** seq, both inclusive. */
+  readonly from?: number
+  readonly to?: number
+  readonly limit: number
+}
+
+/** What became of them. */
+export interface DeadLettersRetried {
+  /** Samples now. */
+  readonly retried: number
+  /** Still cannot be used, by code; they stay where they are. */
+  readonly refused: Readonly<Record<string, number>>
+  /** Only their first 64 KiB were kept. */
+  readonly cut: number
+  /** There are more that were selected: ask again with `from`. */
+  readonly next: number | null
 }
 
 /** One configured feed as it is now. */

@@ -70,6 +70,7 @@ t.test('each role may do what is its own, and admin everything', async (t) => {
     ['GET', '/api/v1/sources', undefined, ['wall', 'operator', 'analyst']],
     ['GET', '/api/v1/rules', undefined, ['wall', 'operator', 'analyst']],
     ['GET', '/api/v1/dead-letters', undefined, []],
+    ['POST', '/api/v1/dead-letters/retry', {}, []],
     ['GET', '/api/v1/walls', undefined, ['operator']],
   ]
   for (const [method, where, body, allowed] of table) {

@@ -102,6 +102,10 @@ export class FakeEngine {
           this.submitted.push({ name, who, target, body })
           return { seq: target === '' ? ++this.seq : this.act(name, who, target, body) }
         },
+        retryDeadLetters: async (selection, who) => {
+          this.submitted.push({ name: 'dead_letters', who, target: '', body: selection })
+          return { retried: 0, refused: {}, cut: 0, next: null }
+        },
       },
       city: {
         devices: ({ after, limit, search }) => {
