@@ -36,6 +36,8 @@ export interface Change {
 export type Emit = (change: Change) => void
 
 export const FLAPPING_MS = 10 * 60_000
+/** Changes are kept for twice as long: a sample up to ten minutes late looks back from its own time. */
+const CHANGES_KEPT_MS = 2 * FLAPPING_MS
 /** The seventh change within FLAPPING_MS is flapping. */
 export const FLAPPING_CHANGES = 7
 
@@ -56,7 +58,7 @@ export interface AlertCell {
   /** By level index: last verdict of `when` and of `clear`: 1, 0, NaN. */
   when: number[]
   clear: number[]
-  /** Rises and falls of the last 10 minutes: time and the higher of the two levels. */
+  /** Rises and falls of the last 20 minutes: time and the higher of the two levels. */
   changes: { readonly time: number; readonly level: LevelIndex }[]
   /** Newest event time of a judged sample of this key while the cell lived. */
   newest: number
@@ -226,9 +228,8 @@ function change(cell: AlertCell, to: LevelIndex, time: number, last: boolean, em
     if (to > cell.level) print(cell, 'firing', to, time, true, emit)
     return
   }
-  if (isFlapping(cell, time)) {
-    cell.flapping = true
-    const top = highestOf(cell.changes)
+  if (startsFlapping(cell, time)) {
+    const top = stood(cell)
     print(cell, 'firing', top, time, top > cell.level, emit)
     return
   }
@@ -236,18 +237,27 @@ function change(cell: AlertCell, to: LevelIndex, time: number, last: boolean, em
   else print(cell, 'firing', to, time, to > from || last, emit)
 }
 
+/** While flapping, the newest change carries the level at which the alert stands, however long that goes on. */
 function countChange(cell: AlertCell, from: LevelIndex, to: LevelIndex, time: number): void {
-  cell.changes = cell.changes.filter((one) => one.time > time - FLAPPING_MS)
-  cell.changes.push({ time, level: Math.max(from, to) as LevelIndex })
+  const level = Math.max(cell.flapping ? stood(cell) : 0, from, to) as LevelIndex
+  cell.changes = cell.changes.filter((one) => one.time > time - CHANGES_KEPT_MS)
+  cell.changes.push({ time, level })
 }
 
-/** Changes over (time − 10 min, time]: a late sample's own time leaves out what came after it. */
-function isFlapping(cell: AlertCell, time: number): boolean {
-  return cell.changes.filter((one) => one.time <= time).length >= FLAPPING_CHANGES
+/** Is this the seventh change over (time − 10 min, time]? A late sample's own time leaves out what came after it. */
+function startsFlapping(cell: AlertCell, time: number): boolean {
+  const counted = cell.changes.filter((one) => one.time > time - FLAPPING_MS && one.time <= time)
+  if (counted.length < FLAPPING_CHANGES) return false
+  cell.flapping = true
+  cell.changes.push({
+    ...cell.changes.pop()!,
+    level: Math.max(...counted.map((one) => one.level)) as LevelIndex,
+  })
+  return true
 }
 
-function highestOf(changes: AlertCell['changes']): LevelIndex {
-  return Math.max(0, ...changes.map((one) => one.level)) as LevelIndex
+function stood(cell: AlertCell): LevelIndex {
+  return cell.changes.at(-1)!.level
 }
 
 /** While unknown it ends without a word: what is true then, the next sample will say. */
@@ -269,11 +279,11 @@ function returnFromUnknown(
   if (target > to) to = target
   else while (to > 0 && mayLeave(cell, levels, to, time)) to = below(levels, to)
   for (let i = cell.beneath + 1; i <= to; i++) cell.rose[i] = time
-  if (to !== cell.beneath) countChange(cell, cell.beneath, to, time)
+  const changed = to !== cell.beneath
+  if (changed) countChange(cell, cell.beneath, to, time)
   cell.beneath = to
-  if (cell.flapping || isFlapping(cell, time)) {
-    cell.flapping = true
-    print(cell, 'firing', Math.max(to, highestOf(cell.changes)) as LevelIndex, time, to > 0, emit)
+  if (cell.flapping || (changed && startsFlapping(cell, time))) {
+    print(cell, 'firing', stood(cell), time, to > 0, emit)
   } else print(cell, to === 0 ? 'resolved' : 'firing', to, time, true, emit)
 }
 

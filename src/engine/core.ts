@@ -525,7 +525,7 @@ export class Core {
         if (rule.scope.staticWhere !== null && rule.scope.staticWhere() !== 1) continue
         const key = this.#keyOf(rule.scope)
         if (key < 0 || rule.absents.has(key)) continue
-        const state: AbsentState = { newest: one.clock, armed: true, feed: id, device }
+        const state: AbsentState = { newest: one.clock, spoke: false, armed: true, feed: id, device }
         rule.absents.set(key, state)
         one.timers.push({
           due: state.newest + absent.after,
@@ -572,15 +572,10 @@ export class Core {
       case 'absent': {
         const state = rule.absents.get(key)
         const after = rule.rule.absent?.after
-        if (state === undefined || after === undefined) return
-        if (state.newest + after > due) {
-          this.#feed(state.feed).timers.push({ ...timer, due: state.newest + after })
-          return
-        }
-        if (due < rule.legalFrom) {
-          this.#feed(state.feed).timers.push({ ...timer, due: rule.legalFrom })
-          return
-        }
+        if (state === undefined || after === undefined || !state.armed) return
+        const silent = Math.max(state.newest + after, rule.legalFrom)
+        if (silent > due) this.#feed(state.feed).timers.push({ ...timer, due: silent })
+        if (silent !== due) return
         state.armed = false
         const unknown = this.#cell(rule, key)
         unknown.device = state.device
@@ -1051,10 +1046,16 @@ export class Core {
   #present(rule: RuntimeRule, key: number, time: number): void {
     let state = rule.absents.get(key)
     if (state === undefined) {
-      state = { newest: time, armed: false, feed: this.#feedId, device: this.#j.device }
+      state = { newest: time, spoke: true, armed: false, feed: this.#feedId, device: this.#j.device }
       rule.absents.set(key, state)
     }
     if (time > state.newest || !state.armed) state.newest = time
+    if (!state.spoke) {
+      // Its first sample may be older than the first record: another timer then, and the one set finds itself stale.
+      if (time < state.newest) state.armed = false
+      state.spoke = true
+      state.newest = time
+    }
     state.feed = this.#feedId
     state.device = this.#j.device
     if (!state.armed) {

@@ -11,7 +11,9 @@ export interface RuntimeLevel extends LevelSpec {
 }
 
 export interface AbsentState {
+  /** Event time of the newest sample that counts; of the first record where there was none yet. */
   newest: number
+  spoke: boolean
   armed: boolean
   feed: number
   device: number
