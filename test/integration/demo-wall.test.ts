@@ -109,8 +109,9 @@ t.test(
     const titles = await page.locator('.alert:not([hidden]) .title').allTextContents()
     t.ok(new Set(titles).size >= ALERTS, titles.join(' · '))
     const shot = path.join(shots, 'demo-1080p.png')
-    // A blinking icon is shown lit.
-    await page.screenshot({ path: shot, animations: 'disabled' })
+    // The icon of a new critical alert blinks: the picture shows it lit.
+    await page.waitForFunction(() => document.querySelector('.alert .icon.off') === null)
+    await page.screenshot({ path: shot })
     t.ok(statSync(shot).size > 50_000, `${shot} ${after()}`)
     t.strictSame(errors, [], 'no error in the page')
 
