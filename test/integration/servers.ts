@@ -128,6 +128,8 @@ export async function mosquitto(
     'autosave_interval 1',
     'max_inflight_messages 0',
     'max_queued_messages 0',
+    // Else Nagle holds the next message until our acknowledgement of the last, which waits for the disk.
+    'set_tcp_nodelay true',
     ...settings.map((line) => line.replaceAll('$FOLDER', folder)),
   ]
   // Started as root it would drop to a user that cannot write into our folder.
