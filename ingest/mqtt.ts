@@ -151,6 +151,9 @@ export class MqttTransport implements Transport {
       if (packet.cmd !== 'connack' || packet.returnCode !== 0 || this.#client !== client || this.#closing)
         return
       upSince = this.#options.clock.monotonic()
+      // A PUBACK is a few bytes: Nagle would hold it until the broker has acknowledged the one before.
+      const { stream } = client as { stream: { setNoDelay?: (on: boolean) => void } }
+      stream.setNoDelay?.(true)
       this.#feed.up()
       if (!packet.sessionPresent && this.#feed.status.reconnects_total > 0)
         this.#feed.complain('the broker had forgotten our session: what was published meanwhile is lost')
