@@ -31,6 +31,6 @@ process.on('message', (ask: Ask | 'take' | 'close') => {
     const now = Number(process.hrtime.bigint())
     const message = JSON.parse(bytes.toString()) as { type: string; device: string; time: number }
     // Every device of the bench alerts once.
-  if (message.type === 'alert') arrivals.push([message.device, now])
+    if (message.type === 'alert') arrivals.push([message.device, now])
   })
 })
