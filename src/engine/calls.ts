@@ -12,7 +12,6 @@ import {
 } from '../../rules/language/compile.js'
 import { walk } from '../../rules/language/walk.js'
 import { PLACE_OPERATORS, SIGNATURES } from '../../rules/operators/index.js'
-import type { AlertCell } from '../alerts/lifecycle.js'
 import type { MetricRegistry } from '../model/metrics.js'
 import { deviceAttribute } from '../model/registry.js'
 import type { Zone } from '../model/zones.js'
@@ -375,20 +374,19 @@ function bindAlert(
     for (const key of target.open) {
       const cell = target.cells.get(key)!
       const level = cell.status === 'unknown' ? cell.beneath : cell.level
-      if (level > highest && agrees(target, key, cell)) highest = level
+      if (level > highest && agrees(target, key)) highest = level
     }
     return highest
   }
 
   /** Attributes that both keys have, by themselves or through the registry, are equal. */
-  function agrees(target: RuntimeRule, key: number, cell: AlertCell): boolean {
+  function agrees(target: RuntimeRule, key: number): boolean {
     const theirs = target.scope.keyRecord(
       target.scope.deviceKeyed ? j.index.devices.text(key) : target.scope.keys.text(key),
     )
     const mine = scope.keyRecord(scope.keyText(j))
     const theirDevice = 'device' in theirs ? j.registry.devices.get(theirs['device']!) : undefined
     const myDevice = 'device' in mine ? j.registry.devices.get(mine['device']!) : undefined
-    void cell
     for (const name of new Set([...Object.keys(theirs), ...Object.keys(mine)])) {
       const a = theirs[name] ?? deviceAttribute(theirDevice, name)
       const b = mine[name] ?? deviceAttribute(myDevice, name)

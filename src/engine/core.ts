@@ -6,6 +6,7 @@
  */
 import type { Rule } from '../../rules/language/ast.js'
 import { loadRules } from '../../rules/language/load.js'
+import { printExpression } from '../../rules/language/print.js'
 import { walk } from '../../rules/language/walk.js'
 import {
   type AlertCell,
@@ -42,7 +43,7 @@ import { Duplicates } from './duplicates.js'
 import { type Captured, Judgement } from './judgement.js'
 import type { KeyState } from './key-state.js'
 import { Places } from './places.js'
-import { NO_PLAN, overRegistry, type Plan, print, RuleSet } from './ruleset.js'
+import { NO_PLAN, overRegistry, type Plan, RuleSet } from './ruleset.js'
 import type { AbsentState, RuntimeRule } from './runtime-rule.js'
 import { feed, type SavedScope, type Scope } from './scope.js'
 import { arrive, createSequenceState, expire, type SequenceState } from './sequence.js'
@@ -1596,7 +1597,7 @@ function withClaimedTime(attrs: string, time: number): string {
 function adoptCells(rule: RuntimeRule, old: RuntimeRule): void {
   const changed = rule.rule.levels.filter(({ index, when }) => {
     const before = old.rule.levels.find((level) => level.index === index)
-    return before === undefined || print(before.when) !== print(when)
+    return before === undefined || printExpression(before.when) !== printExpression(when)
   })
   for (const [key, cell] of old.cells) {
     for (const { index } of changed) cell.since[index] = Number.NaN

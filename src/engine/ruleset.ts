@@ -2,7 +2,7 @@
  * Rules bound to the engine: closures over the current judgement, scopes shared by structure, and an index from
  * (stream, metric) to the scopes that can match, so that a sample touches only the rules that can match it.
  */
-import type { Call, Expression, Name, Rule, TitlePart } from '../../rules/language/ast.js'
+import type { Expression, Name, Rule, TitlePart } from '../../rules/language/ast.js'
 import {
   type Binder,
   compile,
@@ -10,6 +10,7 @@ import {
   type Evaluate,
   type EvaluateText,
 } from '../../rules/language/compile.js'
+import { printExpression } from '../../rules/language/print.js'
 import { ruleExpressions, walk } from '../../rules/language/walk.js'
 import { SIGNATURES } from '../../rules/operators/index.js'
 import { bindCall, type CallContext, callMetrics } from './calls.js'
@@ -313,7 +314,7 @@ function scopeOf(rule: Rule, context: CallContext, scopes: Map<string, Scope>): 
   const [fixed, perMessage] = splitWhere(rule.where)
   const signature = JSON.stringify([
     rule.streams === null ? null : [...rule.streams].sort(),
-    rule.where === null ? null : print(rule.where),
+    rule.where === null ? null : printExpression(rule.where),
     rule.key,
     rule.late,
     rule.qualityNamed,
@@ -388,13 +389,6 @@ export function overRegistry(expression: Expression): boolean {
       yes = false
   })
   return yes
-}
-
-/** Text of an expression that is equal for equal structure. */
-export function print(expression: Expression): string {
-  return JSON.stringify(expression, (key, value) =>
-    key === 'at' ? undefined : key === 'call' ? (value as Call).signature : value,
-  )
 }
 
 /** Rules whose levels an expression of this rule reads by alert(). */
